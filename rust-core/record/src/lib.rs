@@ -29,6 +29,6 @@ pub use place::{Host, Place, PlaceKind, TrustClass};
 pub use problem::{LedgerReport, Problem};
 pub use receipt::{
     Attempt, BODY_BYTES_MAX, CALLED_TOOLS_MAX, CANDIDATES_MAX, Closing, Energy, Intent, Latency, Planned,
-    RECEIPT_FORMAT, RULES_MAX, Receipt, ReceiptId, Tokens, decode_closing, decode_intent,
+    RECEIPT_FORMAT, RULES_MAX, Receipt, ReceiptId, TELEMETRY_TASK, Tokens, decode_closing, decode_intent,
 };
 pub use stats::{Answers, COUNTED_TOOLS_MAX, DayStats, OTHER_TOOLS, Stats, size};

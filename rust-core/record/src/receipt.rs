@@ -25,6 +25,8 @@ const THIRD_FORMAT: u32 = 3;
 const SECOND_FORMAT: u32 = 2;
 /// The version without [`Intent::history`] and [`Closing::finish`] too.
 const FIRST_FORMAT: u32 = 1;
+/// The task of receipts that are for telemetry, and not for a request of the user. No app can use it.
+pub const TELEMETRY_TASK: &str = "@telemetry";
 /// Maximum number of rule ids in one list.
 pub const RULES_MAX: u32 = 64;
 /// Maximum number of candidates of a plan, and of attempts of a receipt.
@@ -269,6 +271,12 @@ impl Intent {
         } else {
             SECOND_FORMAT
         }
+    }
+
+    /// Whether it is for telemetry, and not for a request of the user.
+    #[must_use]
+    pub fn is_report(&self) -> bool {
+        self.task.as_str() == TELEMETRY_TASK
     }
 
     /// Whether text may leave the device.

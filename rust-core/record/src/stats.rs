@@ -71,6 +71,9 @@ pub struct Stats {
     /// How often answers called each tool, by the tool's name: at most [`COUNTED_TOOLS_MAX`] names, and [`OTHER_TOOLS`] for the rest.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub calls: BTreeMap<Label, u64>,
+    /// Reports of telemetry, however they ended. They are no requests of the user, and are counted nowhere else but in the bytes.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub reports: u64,
 }
 
 /// The totals of the receipts of one day.
@@ -110,6 +113,12 @@ impl Stats {
             return;
         };
         match closing.outcome {
+            outcome if intent.is_report() => {
+                self.reports += 1;
+                if outcome == Outcome::Interrupted {
+                    self.bytes_out_uncertain += intent.bytes_out_max();
+                }
+            }
             Outcome::Answered => count_answer(&mut self.answers, closing),
             Outcome::Cancelled => self.cancelled += 1,
             Outcome::Failed => self.failed += 1,
@@ -176,6 +185,7 @@ impl Stats {
         for (tool, times) in &other.calls {
             self.count_calls(tool, *times);
         }
+        self.reports += other.reports;
     }
 
     /// The totals are sealed as a whole, so they must not grow with every name that somebody thinks of.
@@ -214,6 +224,7 @@ impl Stats {
             (self.deferred, "deferred"),
             (self.interrupted, "interrupted"),
             (self.unfinished, "not finished"),
+            (self.reports, "sent for telemetry"),
         ];
         parts.extend(
             ends.iter()

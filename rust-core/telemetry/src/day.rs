@@ -3,10 +3,11 @@
 use serde::{Deserialize, Serialize};
 use whimbrel_record::{Closing, PlaceKind, Thermal};
 
+use crate::series::add;
 use crate::{Histogram, Measure, Outcomes};
 
 /// Days that a meter keeps at most; older ones are only in the totals.
-pub const DAYS_MAX: u32 = 60;
+pub const DAYS_MAX: u32 = 49;
 
 /// See the module.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
@@ -54,14 +55,17 @@ impl Day {
         self.outcomes.count(closing);
         if Measure::Total.of(closing).is_some() {
             match closing.place_kind() {
-                None | Some(PlaceKind::OnDevice | PlaceKind::SystemModel) => self.answered_here += 1,
-                Some(_) => self.answered_elsewhere += 1,
+                None | Some(PlaceKind::OnDevice | PlaceKind::SystemModel) => add(&mut self.answered_here, 1),
+                Some(_) => add(&mut self.answered_elsewhere, 1),
             }
         }
-        let bytes_out: u64 = closing.attempts.iter().map(|attempt| attempt.bytes_out).sum();
-        self.bytes_out = self.bytes_out.saturating_add(bytes_out);
-        self.output_tokens += Measure::OutputTokens.of(closing).unwrap_or(0);
-        self.millijoules += Measure::Energy.of(closing).unwrap_or(0);
+        for attempt in &closing.attempts {
+            add(&mut self.bytes_out, attempt.bytes_out);
+        }
+        add(&mut self.output_tokens, Measure::OutputTokens.of(closing).unwrap_or(0));
+        // Requests without an answer used energy, too.
+        let millijoules = closing.energy.as_ref().map_or(0, |energy| energy.millijoules);
+        add(&mut self.millijoules, millijoules);
         for (measure, histogram) in [
             (Measure::FirstToken, &mut self.first_token),
             (Measure::DecodeToken, &mut self.decode_token),

@@ -88,7 +88,8 @@ impl Histogram {
         (count > 0).then(|| self.sum as f64 / count as f64)
     }
 
-    /// The value below which this share of the values is, 0 to 1, estimated within its bucket; `None` if there are no values.
+    /// The value below which this share of the values is, 0 to 1; `None` if there are no values. It is estimated from the buckets, and between two values
+    /// that are far from each other it lies between them.
     ///
     /// ```
     /// use whimbrel_telemetry::{Histogram, Measure};
@@ -102,24 +103,32 @@ impl Histogram {
     /// ```
     #[must_use]
     pub fn quantile(&self, measure: Measure, share: f64) -> Option<f64> {
-        let count = self.count();
-        if count == 0 {
-            return None;
+        let last = self.count().checked_sub(1)?;
+        let rank = share.clamp(0.0, 1.0) * last as f64;
+        let below = self.value_at(measure, rank.floor() as u64);
+        let above = self.value_at(measure, rank.ceil() as u64);
+        Some(below + (above - below) * rank.fract())
+    }
+
+    /// The value with this place in their order, counted from 0. The values of a bucket are taken to be evenly spread; the smallest and the largest
+    /// are known.
+    fn value_at(&self, measure: Measure, place: u64) -> f64 {
+        if place == 0 {
+            return self.min as f64;
         }
-        let rank = share.clamp(0.0, 1.0) * count as f64;
-        let mut before = 0.0;
-        for (bucket, number) in self.counts.iter().enumerate().filter(|(_, number)| **number > 0) {
-            let number = f64::from(*number);
-            if before + number >= rank {
-                let bounds = measure.bounds();
+        let bounds = measure.bounds();
+        let mut before = 0;
+        for (bucket, number) in self.counts.iter().enumerate() {
+            let number = u64::from(*number);
+            if place < before + number && place + 1 < self.count() {
                 let low = if bucket == 0 { 0 } else { bounds[bucket - 1] };
                 let low = low.max(self.min) as f64;
                 let high = bounds.get(bucket).map_or(self.max, |bound| (*bound).min(self.max)) as f64;
-                return Some(low + (high - low) * ((rank - before) / number).max(0.0));
+                return low + (high - low) * ((place - before) as f64 + 0.5) / number as f64;
             }
             before += number;
         }
-        Some(self.max as f64)
+        self.max as f64
     }
 }
 

@@ -6,11 +6,13 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use whimbrel_record::{Closing, Code, Intent, Label};
 
-use crate::{DAYS_MAX, Day, SERIES_MAX, Series, SeriesKey};
+use crate::series::{NAMED_MAX, add};
+use crate::{DAYS_MAX, Day, Ended, ExpectedSpeed, Regression, Series, SeriesKey, Stage, WATCHES_MAX, Watch, WatchKey};
 
 /// The version of the stored form.
 const FORMAT: u32 = 1;
 const DAY_MS: i64 = 24 * 3_600_000;
+const HALF_DAY_MS: u64 = 12 * 3_600_000;
 /// A battery that was not looked at for longer has been charged or replaced meanwhile, for all we know.
 const BATTERY_GAP_MS_MAX: u64 = 6 * 3_600_000;
 /// Different methods of estimating energy at most; further ones are not counted.
@@ -44,12 +46,35 @@ pub struct Meter {
     through_ms: u64,
     series: BTreeMap<SeriesKey, Series>,
     /// Codes of requests that failed.
-    codes: BTreeMap<Label, u64>,
+    codes: BTreeMap<Code, u64>,
     /// Millijoules by the method of estimating them.
     energy: BTreeMap<Label, u64>,
     /// Oldest first.
     days: Vec<Day>,
     battery: Option<Battery>,
+    /// Boxed, as a map's nodes have room for more than there are.
+    watches: BTreeMap<WatchKey, Box<Watched>>,
+    /// How often processes were ended in the middle of a request, by its stage.
+    endings: BTreeMap<Stage, Endings>,
+}
+
+/// How often processes were ended in a stage of a request.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Endings {
+    /// How often.
+    pub times: u64,
+    /// How often the request had been stuck before.
+    pub stuck: u64,
+}
+
+/// A variant that is watched.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+struct Watched {
+    /// The ledger's entry of the last request that was tried with it. The clock may be set back, the ledger cannot.
+    used: u64,
+    watch: Watch,
 }
 
 /// The battery when it was looked at last.
@@ -73,7 +98,24 @@ impl Meter {
             energy: BTreeMap::new(),
             days: Vec::new(),
             battery: None,
+            watches: BTreeMap::new(),
+            endings: BTreeMap::new(),
         }
+    }
+
+    /// Counts what was going on when an earlier process was ended. The caller counts each once.
+    pub fn count_endings(&mut self, endings: &[Ended]) {
+        for ended in endings {
+            let sum = self.endings.entry(ended.stage).or_default();
+            add(&mut sum.times, 1);
+            add(&mut sum.stuck, ended.is_stuck.into());
+        }
+    }
+
+    /// How often processes were ended in the middle of a request, by its stage.
+    #[must_use]
+    pub fn endings(&self) -> &BTreeMap<Stage, Endings> {
+        &self.endings
     }
 
     /// Counts the receipt that the ledger's entry `sequence` has closed. One that is counted already is left out. `closed_ms` is when it was closed,
@@ -85,39 +127,70 @@ impl Meter {
         self.through = sequence;
         self.through_ms = closed_ms;
         let mut key = SeriesKey::of(intent, closing);
-        if !self.series.contains_key(&key) && self.series.len() + 1 >= SERIES_MAX as usize {
-            key = SeriesKey::other();
+        if !self.series.contains_key(&key) && named(self.series.keys()) >= NAMED_MAX as usize {
+            key = SeriesKey::other(key.place);
         }
         self.series.entry(key).or_default().count(closing);
         if let Some(code) = closing.code() {
-            *self.codes.entry(Label::from(code)).or_default() += 1;
+            add(self.codes.entry(code).or_default(), 1);
         }
         if let Some(energy) = &closing.energy
             && (self.energy.contains_key(&energy.method) || self.energy.len() < METHODS_MAX)
         {
-            *self.energy.entry(energy.method.clone()).or_default() += energy.millijoules;
+            let sum = self.energy.entry(energy.method.clone()).or_default();
+            add(sum, energy.millijoules);
         }
+        self.watch(sequence, closed_ms, closing);
         let lost = self.battery_lost(closed_ms, closing);
         let day = self.day(closed_ms, utc_offset_s);
         day.count(closing);
         if let Some((percent, ms)) = lost {
-            day.battery_percent_lost += percent;
-            day.battery_ms += ms;
+            day.battery_percent_lost = day.battery_percent_lost.saturating_add(percent);
+            add(&mut day.battery_ms, ms);
         }
     }
 
-    /// The day of a time. The clock may have been set back: a day that is too old to be kept is the oldest one.
+    /// Shows each attempt with a variant on this device to that variant's watch, also those after which another place answered.
+    fn watch(&mut self, sequence: u64, closed_ms: u64, closing: &Closing) {
+        if closing.answered_before.is_some() {
+            return;
+        }
+        for attempt in &closing.attempts {
+            let Some(key) = WatchKey::of(&attempt.place) else {
+                continue;
+            };
+            if !self.watches.contains_key(&key) && self.watches.len() >= WATCHES_MAX as usize {
+                let oldest = self.watches.iter().min_by_key(|(_, watched)| watched.used);
+                if let Some((oldest, _)) = oldest {
+                    self.watches.remove(&oldest.clone());
+                }
+            }
+            let watched = self.watches.entry(key).or_default();
+            watched.used = sequence;
+            watched.watch.take(closed_ms, closing, attempt);
+        }
+    }
+
+    /// The day of a time. The clock may have been set back: a day that is too old to be kept is the oldest one. Local time may have been set, too: a day
+    /// that begins less than half a day from one that is there is that one.
     fn day(&mut self, at_ms: u64, utc_offset_s: i32) -> &mut Day {
         let offset_ms = i64::from(utc_offset_s) * 1_000;
-        let number = at_ms.cast_signed().saturating_add(offset_ms).div_euclid(DAY_MS);
-        let begins_ms = (number * DAY_MS - offset_ms).max(0).cast_unsigned();
-        let at = match self.days.binary_search_by_key(&begins_ms, |day| day.begins_ms) {
-            Ok(at) => at,
-            Err(at) => {
-                self.days.insert(at, Day::new(begins_ms));
+        let local_ms = i64::try_from(at_ms).unwrap_or(i64::MAX).saturating_add(offset_ms);
+        let number = local_ms.div_euclid(DAY_MS);
+        let begins_ms = (number * DAY_MS).saturating_sub(offset_ms).max(0).cast_unsigned();
+        let next = self.days.partition_point(|day| day.begins_ms < begins_ms);
+        let is_near = |at: &usize| {
+            let there = self.days.get(*at);
+            there.is_some_and(|day| day.begins_ms.abs_diff(begins_ms) < HALF_DAY_MS)
+        };
+        let at = match [Some(next), next.checked_sub(1)].into_iter().flatten().find(is_near) {
+            Some(at) => at,
+            None => {
+                self.days.reserve_exact(1);
+                self.days.insert(next, Day::new(begins_ms));
                 let surplus = self.days.len().saturating_sub(DAYS_MAX as usize);
                 self.days.drain(..surplus);
-                at.saturating_sub(surplus)
+                next.saturating_sub(surplus)
             }
         };
         &mut self.days[at]
@@ -162,7 +235,7 @@ impl Meter {
 
     /// How often requests failed with each code.
     #[must_use]
-    pub fn codes(&self) -> &BTreeMap<Label, u64> {
+    pub fn codes(&self) -> &BTreeMap<Code, u64> {
         &self.codes
     }
 
@@ -178,6 +251,25 @@ impl Meter {
         &self.days
     }
 
+    /// What has become slower or worse on this device.
+    #[must_use]
+    pub fn regressions(&self) -> Vec<Regression> {
+        let found = self.watches.iter().map(|(key, watched)| watched.watch.regressions(key));
+        found.flatten().collect()
+    }
+
+    /// How fast a variant on this device is since its last change; `None` if it is not watched, or has given no answer. `bundle` is the first eight
+    /// digits of its bundle's hash.
+    #[must_use]
+    pub fn speed_of(&self, model: &Label, variant: &Label, bundle: &Label) -> Option<ExpectedSpeed> {
+        let key = WatchKey {
+            model: model.clone(),
+            variant: variant.clone(),
+            bundle: bundle.clone(),
+        };
+        self.watches.get(&key)?.watch.speed()
+    }
+
     /// The stored form.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
@@ -191,6 +283,8 @@ impl Meter {
             energy: self.energy.clone(),
             days: self.days.clone(),
             battery: self.battery,
+            watches: self.watches.clone().into_iter().collect(),
+            endings: self.endings.clone(),
         };
         serde_json::to_vec(&stored).expect("numbers and labels are JSON")
     }
@@ -205,19 +299,24 @@ impl Meter {
         if version.format > FORMAT {
             return Err(MeterError::Newer { found: version.format });
         }
+        if version.format < FORMAT {
+            return Err(malformed(format!("there is no format {}", version.format)));
+        }
         let stored: Stored = serde_json::from_slice(bytes).map_err(|error| malformed(error.to_string()))?;
         let is_ordered = stored.days.is_sorted_by(|one, next| one.begins_ms < next.begins_ms);
         let limits = [
-            (stored.series.len(), SERIES_MAX as usize),
-            (stored.codes.len(), Code::ALL.len()),
+            (named(stored.series.iter().map(|(key, _)| key)), NAMED_MAX as usize),
             (stored.energy.len(), METHODS_MAX),
             (stored.days.len(), DAYS_MAX as usize),
+            (stored.watches.len(), WATCHES_MAX as usize),
         ];
         if !is_ordered || limits.iter().any(|(count, most)| count > most) {
             return Err(malformed(
                 "it has more than a meter can have, or not in order".to_owned(),
             ));
         }
+        let mut days = stored.days;
+        days.shrink_to_fit();
         Ok(Meter {
             begins_ms: stored.begins_ms,
             through: stored.through,
@@ -225,8 +324,10 @@ impl Meter {
             series: stored.series.into_iter().collect(),
             codes: stored.codes,
             energy: stored.energy,
-            days: stored.days,
+            days,
             battery: stored.battery,
+            watches: stored.watches.into_iter().collect(),
+            endings: stored.endings,
         })
     }
 }
@@ -245,8 +346,15 @@ struct Stored {
     through: u64,
     through_ms: u64,
     series: Vec<(SeriesKey, Series)>,
-    codes: BTreeMap<Label, u64>,
+    codes: BTreeMap<Code, u64>,
     energy: BTreeMap<Label, u64>,
     days: Vec<Day>,
     battery: Option<Battery>,
+    watches: Vec<(WatchKey, Box<Watched>)>,
+    endings: BTreeMap<Stage, Endings>,
+}
+
+/// How many of the series have names of their own.
+fn named<'a>(keys: impl Iterator<Item = &'a SeriesKey>) -> usize {
+    keys.filter(|key| !key.is_other()).count()
 }

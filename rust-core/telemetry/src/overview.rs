@@ -1,12 +1,12 @@
 //! The meter's figures in the form in which people and apps see them: `whimbrel stats --json`, the page, and the packages for apps.
 
 use serde::Serialize;
-use whimbrel_record::{DeviceClass, Label, PlaceKind, Thermal};
+use whimbrel_record::{Code, DeviceClass, Label, PlaceKind, Thermal};
 
-use crate::{Day, Histogram, Measure, Meter, Outcomes, Series, SeriesKey, Unit};
+use crate::{Day, Histogram, Measure, Meter, Outcomes, Regression, Series, SeriesKey, Stage, Unit};
 
 /// What was measured, up to now.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Overview {
     /// When counting began, in milliseconds since 1970.
     pub begins_ms: u64,
@@ -19,9 +19,13 @@ pub struct Overview {
     /// The days with requests, oldest first.
     pub days: Vec<DayView>,
     /// How often requests failed with each code, most frequent first.
-    pub codes: Vec<(Label, u64)>,
+    pub codes: Vec<(Code, u64)>,
     /// The energy used on this device, by the method of estimating it.
     pub energy: Vec<EnergyView>,
+    /// What has become slower or worse on this device.
+    pub regressions: Vec<Regression>,
+    /// How often processes were ended in the middle of a request, by its stage.
+    pub endings: Vec<EndingView>,
 }
 
 /// What requests of one kind took.
@@ -33,6 +37,8 @@ pub struct SeriesView {
     pub model: Option<Label>,
     /// Its variant.
     pub variant: Option<Label>,
+    /// The first eight digits of the bundle's hash, on this device.
+    pub bundle: Option<Label>,
     /// The task.
     pub task: Label,
     /// The class of the device.
@@ -110,6 +116,17 @@ pub struct EnergyView {
     pub millijoules: u64,
 }
 
+/// How often processes were ended in a stage of a request.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct EndingView {
+    /// The stage.
+    pub stage: Stage,
+    /// How often.
+    pub times: u64,
+    /// How often the request had been stuck before.
+    pub stuck: u64,
+}
+
 /// The battery's charge is known in whole percent, so that it says little over less time.
 const BATTERY_MS_LEAST: u64 = 15 * 60_000;
 
@@ -123,11 +140,16 @@ impl Meter {
         }
         let mut series: Vec<_> = self.series().iter().map(|(key, series)| view(key, series)).collect();
         series.sort_by_key(|view| std::cmp::Reverse(view.outcomes.requests()));
-        let mut codes: Vec<_> = self.codes().clone().into_iter().collect();
+        let mut codes: Vec<_> = self.codes().iter().map(|(code, count)| (*code, *count)).collect();
         codes.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
         let energy = self.energy().iter().map(|(method, millijoules)| EnergyView {
             method: method.clone(),
             millijoules: *millijoules,
+        });
+        let endings = self.endings().iter().map(|(stage, endings)| EndingView {
+            stage: *stage,
+            times: endings.times,
+            stuck: endings.stuck,
         });
         Overview {
             begins_ms: self.begins_ms(),
@@ -137,6 +159,8 @@ impl Meter {
             days: self.days().iter().map(day).collect(),
             codes,
             energy: energy.collect(),
+            regressions: self.regressions(),
+            endings: endings.collect(),
         }
     }
 }
@@ -149,6 +173,7 @@ fn view(key: &SeriesKey, series: &Series) -> SeriesView {
         place: key.place,
         model: key.model.clone(),
         variant: key.variant.clone(),
+        bundle: key.bundle.clone(),
         task: key.task.clone(),
         device: key.device,
         outcomes: series.outcomes,

@@ -3,10 +3,13 @@
 use serde::{Deserialize, Serialize};
 use whimbrel_record::{Closing, DeviceClass, Intent, Label, Outcome, Place, PlaceKind};
 
+use crate::regression::bundle;
 use crate::{Histogram, Measure};
 
-/// Series of a meter at most. Requests of further kinds are counted together, under the name [`OTHER`].
-pub const SERIES_MAX: u32 = 40;
+/// Series of a meter at most. Requests of further kinds are counted together for each kind of place, under the name [`OTHER`].
+pub const SERIES_MAX: u32 = 22;
+/// Series that are not for what has no series of its own: there is one of those for each kind of place, and one where no place was asked.
+pub(crate) const NAMED_MAX: u32 = SERIES_MAX - PlaceKind::ALL.len() as u32 - 1;
 /// The name of model and task under which requests of further kinds are counted.
 pub const OTHER: &str = "@others";
 
@@ -39,10 +42,7 @@ impl SeriesKey {
     pub fn of(intent: &Intent, closing: &Closing) -> SeriesKey {
         let place = closing.place().filter(|_| closing.answered_before.is_none());
         let (model, variant, bundle) = match place {
-            Some(Place::OnDevice { model, variant, hash }) => {
-                let digits = hash.as_str().get(..8).unwrap_or(hash.as_str());
-                (Some(model), Some(variant), Some(Label::squeezed(digits)))
-            }
+            Some(Place::OnDevice { model, variant, hash }) => (Some(model), Some(variant), Some(bundle(hash))),
             Some(Place::SystemModel { adapter }) => (Some(adapter), None, None),
             Some(Place::Remote { model, .. }) => (Some(model), None, None),
             None => (None, None, None),
@@ -57,17 +57,23 @@ impl SeriesKey {
         }
     }
 
-    /// The series of what has no series of its own.
+    /// The series of what has no series of its own, at a kind of place.
     #[must_use]
-    pub fn other() -> SeriesKey {
+    pub fn other(place: Option<PlaceKind>) -> SeriesKey {
         SeriesKey {
-            place: None,
+            place,
             model: Some(Label::squeezed(OTHER)),
             variant: None,
             bundle: None,
             task: Label::squeezed(OTHER),
             device: None,
         }
+    }
+
+    /// Whether it counts what has no series of its own.
+    #[must_use]
+    pub fn is_other(&self) -> bool {
+        *self == SeriesKey::other(self.place)
     }
 }
 
@@ -103,24 +109,26 @@ impl Outcomes {
             Outcome::Deferred => &mut self.deferred,
             Outcome::Interrupted => &mut self.interrupted,
         };
-        *counter += 1;
+        add(counter, 1);
     }
 
     /// Adds other requests.
     pub fn add(&mut self, other: &Outcomes) {
-        self.answered += other.answered;
-        self.given_again += other.given_again;
-        self.cancelled += other.cancelled;
-        self.failed += other.failed;
-        self.denied += other.denied;
-        self.deferred += other.deferred;
-        self.interrupted += other.interrupted;
+        add(&mut self.answered, other.answered);
+        add(&mut self.given_again, other.given_again);
+        add(&mut self.cancelled, other.cancelled);
+        add(&mut self.failed, other.failed);
+        add(&mut self.denied, other.denied);
+        add(&mut self.deferred, other.deferred);
+        add(&mut self.interrupted, other.interrupted);
     }
 
     /// How many requests there were.
     #[must_use]
     pub fn requests(&self) -> u64 {
-        self.named().iter().map(|(_, count)| count).sum()
+        self.named()
+            .iter()
+            .fold(0, |sum, (_, count)| sum.saturating_add(*count))
     }
 
     /// Each number with its name in JSON.
@@ -159,8 +167,8 @@ impl Series {
     pub fn count(&mut self, closing: &Closing) {
         self.outcomes.count(closing);
         for attempt in &closing.attempts {
-            self.bytes_out = self.bytes_out.saturating_add(attempt.bytes_out);
-            self.bytes_in = self.bytes_in.saturating_add(attempt.bytes_in);
+            add(&mut self.bytes_out, attempt.bytes_out);
+            add(&mut self.bytes_in, attempt.bytes_in);
         }
         self.memory_bytes_max = self.memory_bytes_max.max(closing.measured.memory_bytes);
         for (measure, histogram) in Measure::ALL.into_iter().zip(&mut *self.histograms) {
@@ -175,4 +183,9 @@ impl Series {
     pub fn histogram(&self, measure: Measure) -> &Histogram {
         &self.histograms[measure as usize]
     }
+}
+
+/// Adds to a sum, which stays at the largest number where it would become larger.
+pub(crate) fn add(sum: &mut u64, more: u64) {
+    *sum = sum.saturating_add(more);
 }
