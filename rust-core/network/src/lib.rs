@@ -1,6 +1,7 @@
-//! The only way to the network: chat completions over HTTP, in OpenAI's format, which many servers use, and files. Of text the crate accepts only
-//! [`whimbrel_privacy::Cleared`] text, and sends it only to the endpoint for which it was cleared. `whimbrel-policy` decides where a
-//! request goes, and whether another place is tried afterwards. [`FileClient`] asks for files, and sends nothing but their addresses.
+//! The only way to the network: chat completions over HTTP, in OpenAI's format, which many servers use, files, and telemetry. Of text the crate
+//! accepts only [`whimbrel_privacy::Cleared`] text, and sends it only to the endpoint for which it was cleared. `whimbrel-policy` decides where
+//! a request goes, and whether another place is tried afterwards. [`FileClient`] asks for files, and sends nothing but their addresses.
+//! [`TelemetryClient`] sends only a [`Body`](whimbrel_telemetry::export::Body), which cannot contain free text.
 //!
 //! [`ChatClient`] runs on a tokio runtime that the caller provides, with I/O and time enabled; it starts no thread and no runtime of its
 //! own. [`ChatClient::chat`] returns an [`Answer`] at once, from which any executor can pull events.
@@ -9,6 +10,7 @@ mod chat;
 mod download;
 mod error;
 mod http;
+mod telemetry;
 
 pub use chat::answer::{Answer, Canceller, ChatEvent, EVENTS_WAITING_MAX, Finished};
 pub use chat::calls::{CALL_ARGUMENTS_BYTES_MAX, CALL_NAME_BYTES_MAX, CALLS_MAX, CallPiece, CallReader, ChatCall};
@@ -37,3 +39,7 @@ pub use http::settings::{
 };
 pub use http::traffic::{Delivery, Traffic};
 pub use http::trust::{AUTHORITIES_MAX, AUTHORITY_BYTES_MAX, TrustError};
+pub use telemetry::{
+    COLLECTOR_RETRY_AFTER_MS_MAX, Collector, CollectorSettings, REPLY_BYTES_MAX, Sent, TelemetryClient, TelemetryError,
+    sent_bytes_max,
+};

@@ -99,7 +99,7 @@ async fn read_request(stream: &mut impl Connection) -> Option<Received> {
     let mut body = bytes.split_off(end);
     let mut request = Received {
         head: String::from_utf8(bytes).unwrap(),
-        body: String::new(),
+        ..Received::default()
     };
     let length: usize = request
         .header("content-length")
@@ -109,6 +109,7 @@ async fn read_request(stream: &mut impl Connection) -> Option<Received> {
             return None;
         }
     }
-    request.body = String::from_utf8(body).unwrap();
+    request.body = String::from_utf8_lossy(&body).into_owned();
+    request.bytes = body;
     Some(request)
 }

@@ -16,8 +16,10 @@ use crate::{Authority, PIECES, Reply, Step};
 pub struct Received {
     /// Request line and header fields, with the empty line at their end.
     pub head: String,
-    /// The body.
+    /// The body as text; what is not UTF-8 is replaced.
     pub body: String,
+    /// The body's bytes.
+    pub bytes: Vec<u8>,
 }
 
 impl Received {

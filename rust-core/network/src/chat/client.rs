@@ -12,7 +12,7 @@ use whimbrel_privacy::Cleared;
 use crate::chat::answer::{Answer, EVENTS_WAITING_MAX, EventSender};
 use crate::chat::request::{ChatOptions, request_body};
 use crate::chat::task::RequestTask;
-use crate::http::exchange::{OutgoingRequest, USER_AGENT};
+use crate::http::exchange::OutgoingRequest;
 use crate::http::pool::{CircuitPermit, EndpointHealth, EndpointPool};
 use crate::http::retry::RETRY_AFTER_MS_MAX;
 use crate::http::traffic::RequestProgress;
@@ -130,20 +130,11 @@ impl ChatClient {
 }
 
 fn headers(endpoint: &Endpoint, options: &ChatOptions, key: Option<&Secret>) -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    headers.extend(endpoint.headers().iter().cloned());
+    let mut headers = endpoint.common_headers(key);
     let fixed = HeaderValue::from_static;
     headers.insert(header::CONTENT_TYPE, fixed("application/json"));
     headers.insert(header::ACCEPT, fixed("text/event-stream, application/json"));
-    headers.insert(header::ACCEPT_ENCODING, fixed("identity"));
-    headers.insert(header::USER_AGENT, fixed(USER_AGENT));
     let id = HeaderValue::from_str(&options.request_id).expect("a checked id is visible ASCII");
     headers.insert("idempotency-key", id);
-    if let Some(key) = key {
-        match endpoint.key_header() {
-            Some(name) => headers.insert(name, key.header("")),
-            None => headers.insert(header::AUTHORIZATION, key.header("Bearer ")),
-        };
-    }
     headers
 }

@@ -3,10 +3,12 @@
 use std::net::IpAddr;
 
 use hyper::Uri;
-use hyper::header::{HeaderName, HeaderValue};
+use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use thiserror::Error;
 
+use crate::http::exchange::USER_AGENT;
 use crate::http::pins::PinSet;
+use crate::http::secret::Secret;
 use crate::http::settings::{
     EndpointSettings, HEADER_BYTES_MAX, HEADERS_MAX, ID_BYTES_MAX, KeyHeader, MODEL_BYTES_MAX, REQUEST_BYTES_MAX,
     RESPONSE_BYTES_MAX, TIMEOUT_MS_MAX, Timeouts, URL_BYTES_MAX,
@@ -19,6 +21,7 @@ const RESERVED_HEADERS: &[&str] = &[
     "accept-encoding",
     "authorization",
     "connection",
+    "content-encoding",
     "content-length",
     "content-type",
     "cookie",
@@ -99,6 +102,7 @@ pub struct Endpoint {
     settings: EndpointSettings,
     chat_uri: Uri,
     headers: Vec<(HeaderName, HeaderValue)>,
+    /// The header that carries the bare key; `None` for a bearer token.
     key_header: Option<HeaderName>,
     pins: Option<PinSet>,
     cleartext: bool,
@@ -113,7 +117,7 @@ impl Endpoint {
         if !is_name(&settings.id, ID_BYTES_MAX) {
             return Err(EndpointError::Id);
         }
-        let (chat_uri, cleartext) = chat_uri(&settings.base_url)?;
+        let (chat_uri, cleartext) = uri_below(&settings.base_url, "chat/completions")?;
         let model = &settings.model;
         if model.is_empty() || model.len() > MODEL_BYTES_MAX as usize || !model.bytes().all(|b| b.is_ascii_graphic()) {
             return Err(EndpointError::Model);
@@ -148,13 +152,25 @@ impl Endpoint {
         &self.chat_uri
     }
 
-    pub(crate) fn headers(&self) -> &[(HeaderName, HeaderValue)] {
-        &self.headers
+    /// The address of another service below the same base. `path` is a constant of this crate.
+    pub(crate) fn uri_of(&self, path: &'static str) -> Uri {
+        let (uri, _) = uri_below(&self.settings.base_url, path).expect("the base was checked with a path");
+        uri
     }
 
-    /// The header that carries the bare key; `None` for a bearer token.
-    pub(crate) fn key_header(&self) -> Option<&HeaderName> {
-        self.key_header.as_ref()
+    /// The header fields of every request: those of the settings, this crate's own, and the key.
+    pub(crate) fn common_headers(&self, key: Option<&Secret>) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.extend(self.headers.iter().cloned());
+        headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
+        if let Some(key) = key {
+            match &self.key_header {
+                Some(name) => headers.insert(name, key.header("")),
+                None => headers.insert(header::AUTHORIZATION, key.header("Bearer ")),
+            };
+        }
+        headers
     }
 
     pub(crate) fn pins(&self) -> Option<&PinSet> {
@@ -173,13 +189,13 @@ pub(crate) fn is_name(text: &str, bytes_max: u32) -> bool {
     (1..=bytes_max as usize).contains(&text.len()) && text.bytes().all(allowed)
 }
 
-/// The address of the chat completions below `base`, and whether it is spoken to in cleartext.
-fn chat_uri(base: &str) -> Result<(Uri, bool), EndpointError> {
+/// The address of `path` below `base`, and whether it is spoken to in cleartext.
+fn uri_below(base: &str, path: &str) -> Result<(Uri, bool), EndpointError> {
     let plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'#' | b'@' | b'\\');
     if base.len() > URL_BYTES_MAX as usize || !base.bytes().all(plain) {
         return Err(EndpointError::Url);
     }
-    let whole = format!("{}/chat/completions", base.trim_end_matches('/'));
+    let whole = format!("{}/{path}", base.trim_end_matches('/'));
     let uri: Uri = whole.parse().map_err(|_| EndpointError::Url)?;
     let (Some(scheme), Some(host)) = (uri.scheme_str(), uri.host()) else {
         return Err(EndpointError::Url);
