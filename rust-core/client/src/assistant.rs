@@ -12,6 +12,7 @@ use whimbrel_policy::{DeviceState, DeviceUpdate, LearningMode, Policy, PolicySet
 use whimbrel_privacy::Redacted;
 use whimbrel_record::{ReceiptId, Signal};
 use whimbrel_store::{KeyVault, Store};
+use whimbrel_telemetry::{Ended, ended};
 
 use crate::places::Places;
 use crate::places::system_model::SystemModel;
@@ -19,7 +20,7 @@ use crate::ports::{Ports, Records};
 use crate::request::Request;
 use crate::rules::{EndpointExtras, Rules, RulesSnapshot};
 use crate::services::{Services, runtime};
-use crate::{Answer, ClientError, Conversation, ConversationOptions, Model, contexts, keys, outbox};
+use crate::{Answer, ClientError, Conversation, ConversationOptions, Model, contexts, keys, outbox, reporting};
 
 /// Options for opening an assistant.
 pub struct AssistantOptions {
@@ -40,6 +41,8 @@ pub struct Assistant {
     vault: Arc<dyn KeyVault>,
     /// Ends when nothing holds the ledger any more.
     gone: watch::Receiver<()>,
+    /// What was going on when the last process was ended.
+    pub(crate) endings: Arc<[Ended]>,
 }
 
 impl Assistant {
@@ -69,10 +72,21 @@ impl Assistant {
         let rules = Rules::new(options.policies, options.user_words, &*records)?;
         let runtime = runtime()?;
         let places = Places::new(runtime.handle().clone(), Some(options.vault.clone()), ports.backends);
-        let ports = (ports.clock, ports.randomness);
+        let ports = (ports.clock, ports.randomness, ports.gauges);
+        let endings = match &store {
+            Some(store) => ended(&store.take_marks()?),
+            None => Vec::new(),
+        };
         let (services, gone) = Services::new(runtime, ports, Some(rules), places, Some((records, store)));
+        if !endings.is_empty() {
+            let records = services.records()?;
+            (services.performance).count_endings(&endings, records.store()?, &*services.clock)?;
+        }
+        let services = Arc::new(services);
+        reporting::begin(&services);
         Ok(Assistant {
-            services: Arc::new(services),
+            endings: endings.into(),
+            services,
             vault: options.vault,
             gone,
         })
@@ -117,6 +131,9 @@ impl Assistant {
 
     /// Sets the model on this device that answers from the next question on; `None` removes it.
     pub fn set_model(&self, model: Option<Model>) {
+        if let Some(model) = &model {
+            self.recall_speed(model);
+        }
         self.services.places.set_model(model);
         outbox::tell_settings(&self.services);
     }
@@ -137,6 +154,7 @@ impl Assistant {
         if self.rules().update_device(update, self.services.clock.now_ms()) {
             // Connections over the old network may lead nowhere.
             self.services.places.chat.network_changed();
+            reporting::begin(&self.services);
         }
         outbox::tell_conditions(&self.services);
     }

@@ -32,8 +32,13 @@ impl Client {
         let inference = Inference::start()?;
         let runtime = runtime()?;
         let places = Places::new(runtime.handle().clone(), None, None);
-        let Ports { clock, randomness, .. } = Ports::default();
-        let (services, _) = Services::new(runtime, (clock, randomness), None, places, None);
+        let Ports {
+            clock,
+            randomness,
+            gauges,
+            ..
+        } = Ports::default();
+        let (services, _) = Services::new(runtime, (clock, randomness, gauges), None, places, None);
         Ok(Client {
             inference,
             services: Arc::new(services),

@@ -53,6 +53,9 @@ pub enum ClientError {
     /// Only an assistant decides by a policy.
     #[error("this conversation has no policy")]
     NoPolicy,
+    /// The app's policy does not say where telemetry may go.
+    #[error("the app's policy has no section telemetry")]
+    NoTelemetry,
     /// Only a model of this device has something to save.
     #[error("there is no model on this device")]
     NoModel,

@@ -21,6 +21,7 @@ use self::remembered::Remembering;
 pub(crate) use self::run::raised;
 use crate::contexts::Context;
 use crate::conversation::{Draft, Shelf};
+use crate::performance::Measuring;
 use crate::report::{Event, Report};
 use crate::request::{AskOptions, Request, task_label};
 use crate::services::{Services, UnderWay};
@@ -80,6 +81,7 @@ pub(crate) struct Answered {
 /// to ask, so the model's own error is the request's.
 pub(crate) async fn round(services: &Arc<Services>, mut job: Job) -> Result<Answered, ClientError> {
     let began_ms = services.clock.elapsed_ms();
+    let measuring = Measuring::begin(services);
     let mut prepared = match prepare(services, &mut job).await {
         Err(ClientError::Scan(error)) => return Err(refuse(services, &job, error).await),
         other => other?,
@@ -94,7 +96,13 @@ pub(crate) async fn round(services: &Arc<Services>, mut job: Job) -> Result<Answ
     }
     let (prices, backends) = (prepared.prices, prepared.backends);
     let run = run::Run::new(services, &job, prepared.plan, prices, prepared.is_metered, backends);
-    let known = (prepared.examined, prepared.class, prepared.device);
+    let known = conclude::Known {
+        examined: prepared.examined,
+        class: prepared.class,
+        device: prepared.device,
+        measuring,
+        measured: prepared.measured,
+    };
     let answered = conclude::conclude(services, job, known, receipt, run.finish().await).await?;
     Ok(Answered {
         remembering,

@@ -7,7 +7,12 @@ use crate::ClientError;
 
 /// The key of an endpoint, if one was stored. Blocks.
 pub(crate) fn read(vault: &dyn KeyVault, endpoint_id: &str) -> Result<Option<Secret>, ClientError> {
-    let Some(bytes) = vault.get(&key_name(endpoint_id))? else {
+    read_at(vault, &key_name(endpoint_id))
+}
+
+/// The key with a name of the vault's, if one was stored. Blocks.
+pub(crate) fn read_at(vault: &dyn KeyVault, name: &str) -> Result<Option<Secret>, ClientError> {
+    let Some(bytes) = vault.get(name)? else {
         return Ok(None);
     };
     let text = String::from_utf8(bytes.expose().to_vec()).map_err(|_| SecretError::Character)?;
@@ -16,13 +21,17 @@ pub(crate) fn read(vault: &dyn KeyVault, endpoint_id: &str) -> Result<Option<Sec
 
 /// Stores or forgets the key of an endpoint. Blocks.
 pub(crate) fn write(vault: &dyn KeyVault, endpoint_id: &str, key: Option<String>) -> Result<(), ClientError> {
-    let name = key_name(endpoint_id);
+    write_at(vault, &key_name(endpoint_id), key)
+}
+
+/// Stores or forgets the key with a name of the vault's. Blocks.
+pub(crate) fn write_at(vault: &dyn KeyVault, name: &str, key: Option<String>) -> Result<(), ClientError> {
     match key {
         Some(key) => {
             Secret::new(key.clone())?;
-            vault.put(&name, &SecretBytes::new(key.into_bytes()))?;
+            vault.put(name, &SecretBytes::new(key.into_bytes()))?;
         }
-        None => vault.delete(&name)?,
+        None => vault.delete(name)?,
     }
     Ok(())
 }

@@ -25,10 +25,12 @@ use whimbrel_policy::{
     SystemModelFacts,
 };
 use whimbrel_privacy::Cleared;
-use whimbrel_record::{Code, Label, Place};
+use whimbrel_record::{Code, Label, Measured, Place};
 use whimbrel_store::KeyVault;
+use whimbrel_telemetry::ExpectedSpeed;
 
 use self::endpoint::RemoteEndpoint;
+pub(crate) use self::endpoint::code as endpoint_code;
 pub(crate) use self::on_device::OnDevice;
 pub(crate) use self::output::Output;
 use self::system_model::{SystemBackend, SystemModel};
@@ -101,6 +103,8 @@ pub struct Last {
     pub statistics: Option<Statistics>,
     /// The complete error, if there is more to it than a code.
     pub error: Option<ClientError>,
+    /// What it took, in parts, as far as the place knows.
+    pub measured: Measured,
 }
 
 impl From<Ended> for Last {
@@ -109,6 +113,7 @@ impl From<Ended> for Last {
             ended,
             statistics: None,
             error: None,
+            measured: Measured::default(),
         }
     }
 }
@@ -206,6 +211,11 @@ impl Places {
             is_asked: Arc::default(),
             speeds: Mutex::default(),
         }
+    }
+
+    /// Where keys are, if somewhere.
+    pub(crate) fn vault(&self) -> Option<Arc<dyn KeyVault>> {
+        self.vault.clone()
     }
 
     pub(crate) fn set_model(&self, model: Option<Model>) {
@@ -346,6 +356,17 @@ impl Places {
             }
             (Place::Remote { .. }, None) => Err(Code::NoEndpoint),
         }
+    }
+
+    /// Takes what is known of a model's speed from earlier processes, until it is measured in this one.
+    pub(crate) fn expect_speed(&self, place: &Place, known: &ExpectedSpeed) {
+        let (Place::OnDevice { model, .. }, Some(prefill)) = (place, known.prefill_tokens_per_s) else {
+            return;
+        };
+        lock(&self.speeds).entry(model.to_string()).or_insert(Speed {
+            prefill_tokens_per_s: prefill,
+            decode_tokens_per_s: known.decode_tokens_per_s,
+        });
     }
 
     /// Remembers how fast a model of this device was. A quarter of the figure is the newest.

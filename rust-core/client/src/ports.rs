@@ -1,5 +1,5 @@
-//! What the product needs from outside, and what a test or a simulator can replace: the clock, randomness, the ledger, and the places that
-//! answer.
+//! What the product needs from outside, and what a test or a simulator can replace: the clock, randomness, the process's own figures, the ledger,
+//! and the places that answer.
 
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -12,6 +12,7 @@ use whimbrel_record::{Closing, Code, Intent, ReceiptId, Signal};
 use whimbrel_store::{Store, StoreError};
 
 use crate::ClientError;
+pub use crate::performance::{Gauges, Reading, SystemGauges};
 pub use crate::places::{Ask, Attempt, Backend, BoxFuture, Last, Part, Payload};
 
 /// The clock: wall time for receipts and readings, and a monotonic time for deadlines.
@@ -24,6 +25,11 @@ pub trait Clock: Send + Sync {
 
     /// Milliseconds since a fixed moment. Monotonic. It follows tokio's time, so that a test can pause it.
     fn elapsed_ms(&self) -> u64;
+
+    /// The same in microseconds, for what is measured.
+    fn elapsed_us(&self) -> u64 {
+        self.elapsed_ms().saturating_mul(1_000)
+    }
 }
 
 /// The system's clock.
@@ -53,7 +59,11 @@ impl Clock for SystemClock {
     }
 
     fn elapsed_ms(&self) -> u64 {
-        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
+        self.elapsed_us() / 1_000
+    }
+
+    fn elapsed_us(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
 }
 
@@ -175,6 +185,8 @@ pub struct Ports {
     pub clock: Arc<dyn Clock>,
     /// Random numbers.
     pub randomness: Arc<dyn Randomness>,
+    /// What the process has used.
+    pub gauges: Arc<dyn Gauges>,
     /// The ledger; `None` opens the one at [`crate::AssistantOptions::store`].
     pub records: Option<Arc<dyn Records>>,
     /// The places that answer; `None` uses the device's models and the policy's endpoints.
@@ -186,6 +198,7 @@ impl Default for Ports {
         Ports {
             clock: Arc::new(SystemClock::default()),
             randomness: Arc::new(SystemRandomness),
+            gauges: Arc::new(SystemGauges::default()),
             records: None,
             backends: None,
         }

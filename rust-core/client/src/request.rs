@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use whimbrel_inference::SessionOptions;
 use whimbrel_policy::{Need, Recipients};
 use whimbrel_privacy::{ExaminedMessage, PrivacyClass, QUESTIONS_JOINT, Speaker};
-use whimbrel_record::{Label, Place, ReceiptId};
+use whimbrel_record::{Label, LabelError, Place, ReceiptId, TELEMETRY_TASK};
 
 use crate::tools::ToolOptions;
 use crate::{ClientError, ContextPolicy, GenerationOptions, Role};
@@ -69,7 +69,11 @@ impl From<GenerationOptions> for AskOptions {
 /// # Errors
 /// [`ClientError::Task`].
 pub(crate) fn task_label(task: &str) -> Result<Label, ClientError> {
-    Label::new(task.trim()).map_err(ClientError::Task)
+    let task = task.trim();
+    if task == TELEMETRY_TASK {
+        return Err(ClientError::Task(LabelError::Character { at: 0 }));
+    }
+    Label::new(task).map_err(ClientError::Task)
 }
 
 /// One message of a conversation, with its privacy class and recipients.

@@ -6,18 +6,22 @@ use std::sync::{Arc, Mutex, Weak};
 
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::watch;
-use whimbrel_policy::ToolPermission;
 use whimbrel_policy::outbox::IdempotencyKey;
+use whimbrel_policy::{DeviceView, ToolPermission};
 use whimbrel_privacy::PrivacyClass;
 use whimbrel_record::{ReceiptId, Signal};
 use whimbrel_store::{ConversationId, Store};
+use whimbrel_telemetry::Stage;
 
 use crate::contexts::ContextDesk;
 use crate::conversation::Inner;
 use crate::error::lock;
+use crate::marks::{Marking, Marks};
 use crate::outbox::OutboxSlot;
+use crate::performance::Performance;
 use crate::places::Places;
-use crate::ports::{Clock, Randomness, Records};
+use crate::ports::{Clock, Gauges, Randomness, Records};
+use crate::reporting::TelemetryDesk;
 use crate::rules::Rules;
 use crate::{ClientError, Conversation, caches};
 
@@ -28,6 +32,7 @@ pub(crate) struct Services {
     handle: Handle,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) randomness: Arc<dyn Randomness>,
+    pub(crate) gauges: Arc<dyn Gauges>,
     pub(crate) rules: Option<Rules>,
     pub(crate) places: Places,
     records: Mutex<Option<Arc<OpenRecords>>>,
@@ -38,6 +43,9 @@ pub(crate) struct Services {
     pub(crate) outbox: OutboxSlot,
     pub(crate) contexts: ContextDesk,
     pub(crate) budget: caches::Budget,
+    pub(crate) performance: Performance,
+    pub(crate) telemetry: TelemetryDesk,
+    pub(crate) marks: Marks,
     /// A number of this process's own.
     pub(crate) session: u64,
     /// What cancels each request under way.
@@ -89,6 +97,7 @@ pub(crate) struct UnderWay {
     services: Arc<Services>,
     records: Option<Arc<OpenRecords>>,
     number: u64,
+    marking: Option<Marking>,
 }
 
 impl UnderWay {
@@ -98,6 +107,13 @@ impl UnderWay {
     /// [`ClientError::Closed`] where there is none.
     pub(crate) fn records(&self) -> Result<Arc<OpenRecords>, ClientError> {
         self.records.clone().ok_or(ClientError::Closed { what: "assistant" })
+    }
+
+    /// The request is in a stage, and makes progress in it.
+    pub(crate) fn note(&self, stage: Stage) {
+        if let Some(marking) = &self.marking {
+            marking.note(stage);
+        }
     }
 }
 
@@ -121,7 +137,7 @@ impl Services {
     /// Puts the parts together. The second value ends when nothing holds the ledger any more.
     pub(crate) fn new(
         runtime: Runtime,
-        (clock, randomness): (Arc<dyn Clock>, Arc<dyn Randomness>),
+        (clock, randomness, gauges): (Arc<dyn Clock>, Arc<dyn Randomness>, Arc<dyn Gauges>),
         rules: Option<Rules>,
         places: Places,
         records: Option<(Arc<dyn Records>, Option<Store>)>,
@@ -142,6 +158,7 @@ impl Services {
             runtime: Some(runtime),
             clock,
             randomness,
+            gauges,
             rules,
             places,
             records: Mutex::new(records),
@@ -150,6 +167,9 @@ impl Services {
             outbox: OutboxSlot::default(),
             contexts: ContextDesk::default(),
             budget: caches::Budget::default(),
+            performance: Performance::default(),
+            telemetry: TelemetryDesk::default(),
+            marks: Marks::default(),
             under_way: Mutex::default(),
             last_number: AtomicU64::new(0),
         };
@@ -176,6 +196,14 @@ impl Services {
     /// [`ClientError::NoPolicy`].
     pub(crate) fn rules(&self) -> Result<&Rules, ClientError> {
         self.rules.as_ref().ok_or(ClientError::NoPolicy)
+    }
+
+    /// The device as it is now; nothing is known of it where no rules decide.
+    pub(crate) fn device(&self) -> DeviceView {
+        let now_ms = self.clock.now_ms();
+        self.rules
+            .as_ref()
+            .map_or_else(DeviceView::default, |rules| rules.snapshot(now_ms).device.view(now_ms))
     }
 
     /// Whether a tool may be used, by the policies if there are some, or else as the app says.
@@ -205,10 +233,12 @@ impl Services {
         };
         let number = self.last_number.fetch_add(1, Ordering::Relaxed);
         under_way.insert(number, cancel.clone());
+        let marking = records.as_ref().and_then(|records| Marking::begin(self, records));
         Ok(UnderWay {
             services: self.clone(),
             records,
             number,
+            marking,
         })
     }
 
@@ -218,6 +248,7 @@ impl Services {
         for conversation in self.contexts.open().iter().filter_map(Weak::upgrade) {
             drop(conversation.close_context());
         }
+        self.telemetry.stop();
         let under_way = lock(&self.under_way);
         lock(&self.records).take();
         for cancel in under_way.values() {

@@ -13,6 +13,7 @@ use whimbrel_engine::{EngineError, ToolCall, ToolChoice, ToolStep, ToolUse};
 use whimbrel_policy::{Attempt, ToolPermission};
 use whimbrel_privacy::{PrivacyClass, Release};
 use whimbrel_record::{ReceiptId, Tokens};
+use whimbrel_telemetry::Stage;
 
 use crate::ClientError;
 use crate::error::lock;
@@ -374,6 +375,7 @@ async fn carry_out(services: &Arc<Services>, job: &Job, answered: &Answered, cal
         permission => permission,
     };
     let (id, result) = job.desk.expect();
+    job.under_way.note(Stage::Tool);
     let event = Event::Call(PendingCall {
         id,
         name: call.name.clone(),

@@ -93,4 +93,12 @@ fn every_request_that_left_has_a_receipt() {
         interrupted > 0 && interrupted <= rounds,
         "{interrupted} interrupted in {rounds} rounds"
     );
+    // What they took is counted once, and so is where processes were ended: each had one request.
+    let overview = block_on(assistant.performance()).unwrap();
+    assert_eq!(overview.outcomes.requests(), receipts.len() as u64);
+    let ended: u64 = overview.endings.iter().map(|ending| ending.times).sum();
+    assert!(
+        ended >= interrupted as u64 && ended <= rounds as u64,
+        "{ended} of {interrupted}"
+    );
 }

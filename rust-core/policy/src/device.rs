@@ -243,6 +243,8 @@ device_fields! {
     battery_percent: u8, ages;
     /// Whether it is being charged.
     charging: bool, ages;
+    /// What the battery gives now, for the whole device, in milliwatts: current times voltage.
+    battery_milliwatts: u32, ages;
     /// Whether the user or the system asked for saving power.
     power_save: bool, ages;
     /// How hot the device is.

@@ -9,11 +9,13 @@ pub(crate) mod policy;
 mod preset;
 mod reader;
 mod set;
+mod telemetry;
 mod tools;
 mod url;
 
 pub use error::{PolicyError, PolicyErrorReason};
 pub use node::Format;
+pub(crate) use policy::as_trust_word;
 pub use policy::{Endpoint, Limits, Order, Policy, PolicyRole};
 pub use preset::Preset;
 pub use set::PolicySet;

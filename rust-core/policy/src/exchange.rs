@@ -40,8 +40,6 @@ pub struct Usage {
     pub repeated: BTreeMap<FindingKind, u32>,
     /// Tokens, where the place counts them.
     pub tokens: Tokens,
-    /// Threads that computed the answer on this device.
-    pub threads: u32,
     /// Mean natural logarithm of each token's probability, if the place reports it.
     pub mean_log_probability: Option<f64>,
 }

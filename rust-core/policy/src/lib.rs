@@ -5,7 +5,8 @@
 //! A [`Policy`] is parsed from a document. A [`PolicySet`] is the app's policy with the user's, which can only make it stricter. [`route`]
 //! decides about one request and returns a [`Plan`]. A [`Candidate`] of the plan gives the permit that a text needs to leave the device.
 //! [`Exchange`] carries the plan out. [`Learned`] orders the candidates that the rules allow. `docs/policy.md` describes the documents.
-//! [`download`] decides how a model file is fetched, [`outbox`] when a queued request is sent, and [`budget`] which caches are dropped.
+//! [`download`] decides how a model file is fetched, [`outbox`] when a queued request is sent, [`telemetry`] what the
+//! app's developer is sent about requests, and [`budget`] which caches are dropped.
 
 pub mod budget;
 mod condition;
@@ -24,6 +25,7 @@ mod refusal;
 mod request;
 mod route;
 mod spending;
+pub mod telemetry;
 mod tool;
 
 pub use condition::Found;

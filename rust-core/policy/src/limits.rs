@@ -31,6 +31,13 @@ pub const DEADLINE_MS_MAX: u64 = 3_600_000;
 /// The longest time for which answers are remembered: ten years.
 pub const DAYS_MAX: u64 = 3_650;
 
+/// The smallest daily budget of bytes for telemetry: enough for the sums of a day and a few spans.
+pub const TELEMETRY_BYTES_A_DAY_MIN: u64 = 10_000;
+/// The largest daily budget of bytes for telemetry.
+pub const TELEMETRY_BYTES_A_DAY_MAX: u64 = 10_000_000;
+/// The largest daily budget of connections for telemetry: one each hour.
+pub const TELEMETRY_CONNECTIONS_A_DAY_MAX: u64 = 24;
+
 /// The maximum age of a reading of a changing value; an older one counts as unknown. The device's totals (memory, cores, accelerators) do
 /// not expire.
 pub const READING_AGE_MS_MAX: u64 = 120_000;

@@ -40,7 +40,7 @@ fn what_is_wrong_is_named_with_its_place() {
         "naem = 1",
         (3, 1),
         "naem",
-        "unknown field; the fields here are version, $schema, name, description, role, currency, endpoints, order, otherwise, limits, tasks, rules, tools",
+        "unknown field; the fields here are version, $schema, name, description, role, currency, endpoints, order, otherwise, limits, tasks, rules, tools, telemetry",
     );
     check("limits = 3", (3, 1), "limits", "expected a table, found a whole number");
     check(
@@ -306,6 +306,71 @@ fn what_is_wrong_in_an_endpoint_is_named_with_its_place() {
 }
 
 #[test]
+fn what_is_wrong_about_telemetry_is_named_with_its_place() {
+    let section = |lines: &str| format!("[telemetry]\nservice = \"a\"\ntrust = \"organisation\"\n{lines}");
+    let with_url = |lines: &str| section(&format!("url = \"https://a.example\"\n{lines}"));
+    check(
+        "telemetry = 1",
+        (3, 1),
+        "telemetry",
+        "expected a table, found a whole number",
+    );
+    check(&section(""), (3, 2), "telemetry", "the field url is missing");
+    check(
+        &section("url = \"http://a.example\""),
+        (6, 1),
+        "telemetry.url",
+        "the base URL is not encrypted: http:// is for loopback only",
+    );
+    check(
+        &with_url("metrics = 1"),
+        (7, 1),
+        "telemetry.metrics",
+        "expected true or false, found a whole number",
+    );
+    check(
+        &with_url("bytes_a_day = 9_999"),
+        (7, 1),
+        "telemetry.bytes_a_day",
+        "must be 10000 to 10000000",
+    );
+    check(
+        &with_url("connections_a_day = 0"),
+        (7, 1),
+        "telemetry.connections_a_day",
+        "must be 1 to 24",
+    );
+    check(
+        &with_url("wifi = true"),
+        (7, 1),
+        "telemetry.wifi",
+        "unknown field; the fields here are url, service, trust, metrics, traces, bytes_a_day, connections_a_day, metered",
+    );
+    let user = |lines: &str| format!("role = \"user\"\n[telemetry]\n{lines}");
+    for (field, value) in [
+        ("url", "\"https://a.example\""),
+        ("service", "\"a\""),
+        ("trust", "\"organisation\""),
+        ("bytes_a_day", "10_000"),
+        ("connections_a_day", "1"),
+        ("metered", "false"),
+    ] {
+        check(
+            &user(&format!("traces = false\n{field} = {value}")),
+            (6, 1),
+            &format!("telemetry.{field}"),
+            "a user's policy can only have metrics and traces here",
+        );
+    }
+    check(
+        &user("spans = false"),
+        (5, 1),
+        "telemetry.spans",
+        "unknown field; the fields here are metrics, traces",
+    );
+}
+
+#[test]
 fn json_errors_have_their_place_too() {
     #[track_caller]
     fn check(text: &str, place: (u32, u32), path: &str, reason: &str) {
@@ -319,7 +384,7 @@ fn json_errors_have_their_place_too() {
         "{\"version\": 1,\n \"name\": \"ü\", \"nam\": 1}",
         (2, 15),
         "nam",
-        "unknown field; the fields here are version, $schema, name, description, role, currency, endpoints, order, otherwise, limits, tasks, rules, tools",
+        "unknown field; the fields here are version, $schema, name, description, role, currency, endpoints, order, otherwise, limits, tasks, rules, tools, telemetry",
     );
     check(
         "{\"version\": 1,\n\"version\": 1}",
@@ -466,6 +531,13 @@ fn every_size_has_its_limit() {
     });
     check(limits::DEADLINE_MS_MAX, |number| {
         with(format!("limits = {{ deadline_ms = {number} }}"))
+    });
+    let telemetry = "telemetry = { url = \"https://a.example\", service = \"a\", trust = \"organisation\", ";
+    check(limits::TELEMETRY_BYTES_A_DAY_MAX, |number| {
+        with(format!("{telemetry}bytes_a_day = {number} }}"))
+    });
+    check(limits::TELEMETRY_CONNECTIONS_A_DAY_MAX, |number| {
+        with(format!("{telemetry}connections_a_day = {number} }}"))
     });
     check(limits::COST_MAX as u64, |number| {
         with(format!("limits = {{ cost_a_day = {number} }}"))

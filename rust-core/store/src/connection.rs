@@ -31,7 +31,7 @@ pub(crate) struct Shared {
     reader: Mutex<Connection>,
     writer: Option<Mutex<Writer>>,
     /// Released after the connections are closed.
-    _lock: Option<File>,
+    lock: Option<File>,
 }
 
 /// What one thread at a time writes with.
@@ -61,8 +61,13 @@ impl Shared {
             answer_uses: Mutex::default(),
             reader: Mutex::new(reader),
             writer: writer.map(Mutex::new),
-            _lock: lock,
+            lock,
         })
+    }
+
+    /// The file of the lock; none where the store is for reading only.
+    pub(crate) fn lock_file(&self) -> Option<&File> {
+        self.lock.as_ref()
     }
 
     pub(crate) fn path(&self) -> &Path {

@@ -71,6 +71,7 @@ pub(crate) fn lock(path: &Path) -> Result<File, StoreError> {
     let opened = OpenOptions::new()
         .create(true)
         .truncate(false)
+        .read(true)
         .write(true)
         .mode(0o600)
         .open(&lock_path);

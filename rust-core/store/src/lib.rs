@@ -12,6 +12,7 @@ mod database;
 mod error;
 mod fault;
 mod ledger;
+mod marks;
 mod outbox;
 mod recover;
 mod repair;
@@ -29,7 +30,8 @@ pub use conversations::{
     TITLE_BYTES_MAX,
 };
 pub use error::{StoreError, VaultError};
-pub use ledger::{Filter, LIST_MAX, Ledger, Prune, seal_keys};
+pub use ledger::{ClosedReceipt, Filter, LIST_MAX, Ledger, Prune, seal_keys};
+pub use marks::MARKS_BYTES_MAX;
 pub use outbox::{
     NewRequest, Outbox, OutboxId, OutboxSize, QUEUED_MACHINE_BYTES_MAX, QUEUED_REQUEST_BYTES_MAX, QueuedRequest,
     QueuedState, Reserved,

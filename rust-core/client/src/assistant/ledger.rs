@@ -10,6 +10,7 @@ use whimbrel_store::{Filter, KeyVault, Ledger, Prune, Store, StoreError};
 
 use super::Assistant;
 use crate::ClientError;
+use crate::performance::Performance;
 use crate::ports::{Clock, SystemClock};
 
 impl Assistant {
@@ -68,6 +69,8 @@ impl Assistant {
     /// # Errors
     /// [`ClientError::Store`].
     pub async fn prune_ledger(&self, prune: Prune) -> Result<Option<Checkpoint>, ClientError> {
+        // What is removed stays counted.
+        self.counted(Performance::keep).await?;
         self.ledger(move |ledger, now_ms| ledger.prune(&prune, now_ms)).await
     }
 

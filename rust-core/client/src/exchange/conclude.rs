@@ -4,13 +4,28 @@ use std::sync::Arc;
 
 use whimbrel_policy::{Conclusion, Confidence, DeviceView, Kept, SetAside, Usage, UsedToday, repetition_ratio};
 use whimbrel_privacy::{ExaminedMessage, PrivacyClass};
-use whimbrel_record::{FinishReason, Outcome, ReceiptId};
+use whimbrel_record::{FinishReason, Measured, Outcome, ReceiptId};
 
 use super::run::{Details, Ran};
 use super::{Answered, Job, candidate};
 use crate::ClientError;
+use crate::performance::Measuring;
 use crate::report::Report;
 use crate::services::Services;
+
+/// What is known of a request before anything of it runs.
+pub(super) struct Known {
+    /// What was found in each of its messages.
+    pub(super) examined: Vec<ExaminedMessage>,
+    /// How private its text is.
+    pub(super) class: PrivacyClass,
+    /// The device at the decision.
+    pub(super) device: DeviceView,
+    /// What was read when it began.
+    pub(super) measuring: Measuring,
+    /// What examining and deciding took.
+    pub(super) measured: Measured,
+}
 
 /// Writes the receipt's end and reports.
 ///
@@ -19,7 +34,7 @@ use crate::services::Services;
 pub(super) async fn conclude(
     services: &Arc<Services>,
     mut job: Job,
-    (examined, class, device): (Vec<ExaminedMessage>, PrivacyClass, DeviceView),
+    known: Known,
     receipt: Option<ReceiptId>,
     ran: Ran,
 ) -> Result<Answered, ClientError> {
@@ -31,7 +46,20 @@ pub(super) async fn conclude(
         mut last,
     } = ran;
     let confidence = confidence(&answer, &last.usage);
-    let (plan, conclusion) = exchange.conclude(confidence);
+    let (plan, mut conclusion) = exchange.conclude(confidence);
+    let Known {
+        examined,
+        class,
+        device,
+        measuring,
+        measured,
+    } = known;
+    let parts = Measured {
+        examine_us: measured.examine_us,
+        decide_us: measured.decide_us,
+        ..last.measured
+    };
+    measuring.end(services, parts, &mut conclusion.closing);
     let mut is_recorded = true;
     if let Some(receipt) = receipt {
         is_recorded = write(services, &job, receipt, &conclusion, set_aside).await?;
@@ -92,6 +120,11 @@ async fn write(
         if let Err(error) = records.finish(receipt, &closing, now_ms) {
             log::error!("the end of receipt {receipt} cannot be written: {error}");
             return false;
+        }
+        if let Ok(store) = records.store()
+            && let Err(error) = services.performance.look(store, &*services.clock, |_| ())
+        {
+            log::warn!("a request is not counted yet: {error}");
         }
         if let Some(signal) = signal
             && let Err(error) = services.learn(receipt, signal, &**records)

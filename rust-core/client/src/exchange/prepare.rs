@@ -10,12 +10,13 @@ use whimbrel_policy::{
 use whimbrel_privacy::{
     ContentFacts, Examined, ExaminedMessage, Placeholders, PrivacyClass, Reidentifier, Release, Speaker,
 };
-use whimbrel_record::{Code, Intent, Place};
+use whimbrel_record::{Code, Intent, Measured, Place};
 
 use super::Job;
 use super::remembered::{Remembered, Remembering};
 use crate::ClientError;
 use crate::contexts::ContextFiles;
+use crate::performance::Laps;
 use crate::places::remote_form::{further_tokens, is_schema, schema_text};
 use crate::places::remote_tools::{Told, told};
 use crate::places::{Ask, Asking, Backend, Offered, OnDevice, Payload, place_of};
@@ -50,6 +51,8 @@ pub(super) struct Prepared {
     pub(super) remembering: Option<Remembering>,
     /// The answer that was given to exactly this request before.
     pub(super) remembered: Option<Remembered>,
+    /// What examining and deciding took.
+    pub(super) measured: Measured,
 }
 
 /// A place and what it is asked.
@@ -83,12 +86,15 @@ pub(super) async fn prepare(services: &Arc<Services>, job: &mut Job) -> Result<P
         let now_ms = services.clock.now_ms();
         rules.look_at_clock(now_ms, &**records);
         let snapshot = rules.snapshot(now_ms);
+        let mut lap = Laps::begin(&*services.clock);
         let examined = examine(&snapshot, &request)?;
+        let examine_us = lap.next();
         let id = id.map_or_else(|| services.request_id(), Ok)?;
         let facts = facts(services, &snapshot, &request, &examined, &offered, id);
         let mut plan = route(&input(&snapshot, &facts, &request, examined.facts()));
         // No more are ever tried.
         plan.candidates.truncate(CANDIDATES_MAX as usize);
+        let decide_us = lap.next();
         let day = offered.day_at(services.now_s());
         let remembering = Remembering::of(&snapshot, &request, &plan, examined.facts().class, day);
         let mut remembered = None;
@@ -113,7 +119,13 @@ pub(super) async fn prepare(services: &Arc<Services>, job: &mut Job) -> Result<P
                 to_ask(backend, candidate, &request, &examined, &mut placeholders, id)
             })
             .collect();
+        let measured = Measured {
+            examine_us: examine_us + lap.next(),
+            decide_us,
+            ..Measured::default()
+        };
         let prepared = Prepared {
+            measured,
             remembering,
             remembered,
             ..decided(&snapshot, &facts, plan, backends, &examined)
@@ -180,6 +192,7 @@ fn alone(services: &Arc<Services>, job: &mut Job) -> Result<Prepared, ClientErro
         plan,
         remembering: None,
         remembered: None,
+        measured: Measured::default(),
     })
 }
 
@@ -396,6 +409,7 @@ fn decided(
         plan,
         remembering: None,
         remembered: None,
+        measured: Measured::default(),
     }
 }
 

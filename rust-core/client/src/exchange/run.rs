@@ -10,7 +10,8 @@ use tokio::time::{Instant, sleep_until};
 use whimbrel_engine::{Said, ToolCall, ToolChoice, ToolUse};
 use whimbrel_policy::{Command, Ended, Event as Happened, Exchange, Plan, Price, SetAside, Usage, UsedToday};
 use whimbrel_privacy::Reidentifier;
-use whimbrel_record::{Code, FinishReason, Label, Place};
+use whimbrel_record::{Code, FinishReason, Label, Measured, Place};
+use whimbrel_telemetry::Stage;
 
 use super::prepare::ToAsk;
 use super::{Events, Job, candidate};
@@ -18,7 +19,7 @@ use crate::conversation::Draft;
 use crate::places::remote_tools::checked;
 use crate::places::{Attempt, Last, Output, Part};
 use crate::report::Event;
-use crate::services::{OpenRecords, Services};
+use crate::services::{OpenRecords, Services, UnderWay};
 use crate::{ClientError, Statistics};
 
 /// A request under way.
@@ -27,6 +28,7 @@ pub(super) struct Run<'a> {
     backends: Vec<Result<ToAsk, Code>>,
     events: Events,
     cancelled: watch::Receiver<bool>,
+    under_way: Arc<UnderWay>,
     /// The ledger, where rules decide.
     records: Option<Arc<OpenRecords>>,
     exchange: Exchange,
@@ -76,6 +78,10 @@ struct Running {
     calls: Vec<ToolCall>,
     /// Why the place was told to stop although its answer is wanted: this is how the answer ended.
     cut: Option<Result<FinishReason, Code>>,
+    /// When the place was asked.
+    asked: Instant,
+    /// How long the first piece of its answer took, in microseconds.
+    first_us: Option<u64>,
 }
 
 /// What the report says about the last attempt.
@@ -86,6 +92,8 @@ pub(super) struct Details {
     pub(super) unsupported: Vec<&'static str>,
     pub(super) thinking_bytes: u64,
     pub(super) usage: Usage,
+    /// What it took, in parts.
+    pub(super) measured: Measured,
 }
 
 /// An exchange that has ended.
@@ -117,6 +125,7 @@ impl<'a> Run<'a> {
             backends,
             events: job.events.clone(),
             cancelled: job.cancelled.clone(),
+            under_way: job.under_way.clone(),
             records: job.under_way.records().ok(),
             exchange,
             commands,
@@ -217,6 +226,12 @@ impl<'a> Run<'a> {
             // What came may be seen before the timer that it came after.
             self.has_woken_up();
         }
+        if let Some(running) = self.running.as_mut().filter(|running| running.first_us.is_none())
+            && !matches!(part, Part::Ended(_))
+        {
+            running.first_us = Some(running.asked.elapsed().as_micros() as u64);
+        }
+        self.note(&part);
         match part {
             Part::Reading { done, total } => {
                 self.give(Event::Reading { done, total }).await;
@@ -229,6 +244,18 @@ impl<'a> Run<'a> {
                 Vec::new()
             }
             Part::Ended(last) => self.take_end(*last).await,
+        }
+    }
+
+    /// Says in which stage the request is, by what came.
+    fn note(&self, part: &Part) {
+        let place = self.running.as_ref().and_then(|running| self.place(running.number));
+        let is_remote = place.is_some_and(|place| place.is_remote());
+        match (part, is_remote) {
+            (Part::Ended(_), _) => {}
+            (_, true) => self.under_way.note(Stage::Receive),
+            (Part::Reading { .. }, false) => self.under_way.note(Stage::Prefill),
+            (_, false) => self.under_way.note(Stage::Decode),
         }
     }
 
@@ -345,6 +372,10 @@ impl<'a> Run<'a> {
             self.services.places.measured(&place, statistics);
         }
         self.last.usage = ended.usage.clone();
+        self.last.measured = last.measured;
+        if self.place(attempt).is_some_and(|place| place.is_remote()) {
+            self.last.measured.network_us = running.first_us.unwrap_or(0);
+        }
         self.last.statistics = last.statistics;
         self.last.error = last.error;
         commands.append(&mut self.step(Happened::Ended { attempt, ended }));
@@ -362,12 +393,17 @@ impl<'a> Run<'a> {
             place: candidate.place().clone(),
             release: candidate.release(),
         };
+        let is_remote = candidate.place().is_remote();
         self.give(started).await;
         self.last = Details::default();
         if self.is_cancelled || *self.cancelled.borrow() {
             // Nothing is begun any more; the exchange hears of it next.
             return;
         }
+        self.under_way.note(match is_remote {
+            true => Stage::Network,
+            false => Stage::Load,
+        });
         // A candidate is asked once.
         let to_ask = std::mem::replace(&mut self.backends[index as usize], Err(Code::AskedBefore));
         let begun = match to_ask {
@@ -421,6 +457,8 @@ impl<'a> Run<'a> {
             reidentifier,
             calls: Vec::new(),
             cut: None,
+            asked: Instant::now(),
+            first_us: None,
         })
     }
 

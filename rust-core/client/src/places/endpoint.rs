@@ -249,7 +249,7 @@ fn is_blank(character: char) -> bool {
     character.is_whitespace() || character.is_control() || "\u{200b}\u{2060}\u{feff}".contains(character)
 }
 
-fn code(failure: &Failure, has_key: bool) -> Code {
+pub(crate) fn code(failure: &Failure, has_key: bool) -> Code {
     match failure {
         Failure::Unreachable => Code::Unreachable,
         Failure::NotLoopback => Code::NotLoopback,

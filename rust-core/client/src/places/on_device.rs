@@ -2,11 +2,13 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
+use tokio::time::Instant;
 use whimbrel_engine::Step;
 use whimbrel_inference::{InferenceError, Session, SessionOptions, Stream};
 use whimbrel_policy::{Ended, Usage};
-use whimbrel_record::{Code, FinishReason, Tokens};
+use whimbrel_record::{Code, FinishReason, Measured, Tokens};
 
 use super::{Ask, Asking, Attempt, Backend, BoxFuture, Last, Part, Payload};
 use crate::contexts::{Context, ContextFiles, ToSave};
@@ -38,9 +40,9 @@ impl Backend for OnDevice {
         ask.options.confidence |= self.confidence;
         let (model, options) = (self.model.clone(), self.options.clone());
         let (context, files) = (self.context.clone(), self.files.clone());
-        let threads = model.info().threads;
         let begin = async move {
-            match ask.payload {
+            let asked = Instant::now();
+            let (stream, to_save) = match ask.payload {
                 Payload::Messages(messages) => {
                     let session = context.slot.of(&model.open, options).await?;
                     let files = files.filter(|_| session.take_unused());
@@ -50,19 +52,25 @@ impl Backend for OnDevice {
                     };
                     context.note_used();
                     let stream = session.ask(messages, ask.options).await?;
-                    Ok((stream, to_save.map(|to_save| (to_save, session))))
+                    (stream, to_save.map(|to_save| (to_save, session)))
                 }
                 Payload::Raw { text, context_length } => {
                     let stream = model.open.continue_text(text, context_length, ask.options).await?;
-                    Ok((stream, None))
+                    (stream, None)
                 }
-                Payload::Cleared(_) => Err(InferenceError::Stopped),
-            }
+                Payload::Cleared(_) => return Err(InferenceError::Stopped),
+            };
+            let begun_us = micros(asked.elapsed());
+            Ok(Begun {
+                stream,
+                to_save,
+                begun_us,
+            })
         };
         Box::new(Generating {
             state: State::Beginning(Box::pin(begin)),
             to_save: None,
-            threads,
+            begun_us: 0,
             parts: VecDeque::new(),
             is_stopped: false,
         })
@@ -74,16 +82,23 @@ struct Generating {
     state: State,
     /// What is saved of the session when the answer has ended.
     to_save: Option<(ToSave, Session)>,
-    threads: u32,
+    /// How long it took until the engine had the question, in microseconds.
+    begun_us: u64,
     parts: VecDeque<Part>,
     is_stopped: bool,
 }
 
-/// The answer, and what is to be saved at its end.
-type Began = (Stream, Option<(ToSave, Session)>);
+/// An answer that the engine has begun.
+struct Begun {
+    stream: Stream,
+    /// What is to be saved at its end.
+    to_save: Option<(ToSave, Session)>,
+    /// How long it took until the engine had the question, in microseconds.
+    begun_us: u64,
+}
 
 enum State {
-    Beginning(BoxFuture<'static, Result<Began, InferenceError>>),
+    Beginning(BoxFuture<'static, Result<Begun, InferenceError>>),
     Streaming(Stream),
 }
 
@@ -96,9 +111,10 @@ impl Generating {
             let steps = match &mut self.state {
                 State::Beginning(_) if self.is_stopped => return Part::end(Code::NotBegun),
                 State::Beginning(begin) => match begin.await {
-                    Ok((stream, to_save)) => {
-                        self.state = State::Streaming(stream);
-                        self.to_save = to_save;
+                    Ok(begun) => {
+                        self.state = State::Streaming(begun.stream);
+                        self.to_save = begun.to_save;
+                        self.begun_us = begun.begun_us;
                         continue;
                     }
                     Err(error) => return Part::end(failed(error)),
@@ -123,7 +139,7 @@ impl Generating {
                 if !text.is_empty() {
                     self.parts.push_back(Part::Text(text));
                 }
-                self.parts.push_back(Part::end(finished(statistics, self.threads)));
+                self.parts.push_back(Part::end(finished(statistics, self.begun_us)));
                 if let Some((to_save, session)) = self.to_save.take() {
                     to_save.save_aside(session);
                 }
@@ -145,13 +161,12 @@ impl Attempt for Generating {
     }
 }
 
-fn finished(statistics: Statistics, threads: u32) -> Last {
+fn finished(statistics: Statistics, begun_us: u64) -> Last {
     let usage = Usage {
         tokens: Tokens {
             input: u64::from(statistics.prompt_tokens),
             output: u64::from(statistics.completion_tokens),
         },
-        threads,
         mean_log_probability: statistics.mean_log_probability,
         ..Usage::default()
     };
@@ -168,9 +183,35 @@ fn finished(statistics: Statistics, threads: u32) -> Last {
         ..result.map_or_else(Ended::failed, |reason| Ended::finished(reason, Usage::default()))
     };
     Last {
+        measured: measured(&statistics, begun_us),
         statistics: Some(statistics),
         ..ended.into()
     }
+}
+
+/// What an answer took, of the engine's rates: they count the time in which it computed, not that in which others had their turns.
+fn measured(statistics: &Statistics, begun_us: u64) -> Measured {
+    let computed = |tokens: u32, rate: f64| match rate > 0.0 {
+        true => (f64::from(tokens) / rate * 1e6) as u64,
+        false => 0,
+    };
+    let prefill_tokens = statistics.prompt_tokens.saturating_sub(statistics.reused_tokens);
+    let decode_tokens = statistics.completion_tokens.saturating_sub(1);
+    let prefill_us = computed(prefill_tokens, statistics.prefill_tokens_per_second);
+    let first_token_us = (statistics.time_to_first_token_ms * 1e3) as u64;
+    Measured {
+        load_us: begun_us + first_token_us.saturating_sub(prefill_us),
+        prefill_us,
+        decode_us: computed(decode_tokens, statistics.decode_tokens_per_second),
+        prefill_tokens: u64::from(prefill_tokens),
+        decode_tokens: u64::from(decode_tokens),
+        ..Measured::default()
+    }
+}
+
+/// Whole microseconds.
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
 fn failed(error: InferenceError) -> Last {

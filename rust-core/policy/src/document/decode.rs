@@ -14,7 +14,7 @@ use super::policy::{
     TaskOverride, Then, trust_word,
 };
 use super::reader::{Item, Table, is_id};
-use super::{tools, url};
+use super::{telemetry, tools, url};
 use crate::condition::{CLASSES, class_name};
 use crate::device::Thermal;
 use crate::id::Id;
@@ -60,6 +60,7 @@ pub(crate) fn policy(root: &Node, text: &str) -> Result<Policy, Fault> {
     let tasks = tasks(table.optional("tasks"), &mut steps)?;
     let rules = rules(table.optional("rules"), &mut steps)?;
     let tools = tools::read(table.optional("tools"))?;
+    let telemetry = telemetry::read(table.optional("telemetry"), role)?;
     table.finish()?;
     let on_device = || Steps {
         steps: vec![Step::OnDevice],
@@ -80,6 +81,7 @@ pub(crate) fn policy(root: &Node, text: &str) -> Result<Policy, Fault> {
         tasks,
         rules,
         tools,
+        telemetry,
         named_endpoints,
         endpoints,
     })

@@ -127,6 +127,9 @@ pub enum PolicyErrorReason {
     /// A user's document that brings endpoints.
     #[error("only the app's policy can have endpoints")]
     UserEndpoints,
+    /// A user's document that says where telemetry goes, or how much of it.
+    #[error("a user's policy can only have metrics and traces here")]
+    UserTelemetry,
     /// The document has the wrong role.
     #[error("this is the {found}'s policy, not the {expected}'s")]
     WrongRole {

@@ -10,6 +10,7 @@ use whimbrel_record::{Place, TrustClass};
 use super::decode;
 use super::error::PolicyError;
 use super::node::{Format, read};
+use super::telemetry::Telemetry;
 use crate::condition::Condition;
 use crate::device::Thermal;
 use crate::id::Id;
@@ -50,7 +51,7 @@ pub(crate) fn trust_word(trust: TrustClass) -> &'static str {
     }
 }
 
-fn as_trust_word<S: Serializer>(trust: &TrustClass, serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn as_trust_word<S: Serializer>(trust: &TrustClass, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(trust_word(*trust))
 }
 
@@ -245,6 +246,7 @@ pub struct Policy {
     pub(crate) tasks: BTreeMap<String, TaskOverride>,
     pub(crate) rules: Vec<Rule>,
     pub(crate) tools: Vec<ToolRule>,
+    pub(crate) telemetry: Option<Telemetry>,
     /// Where endpoints are named in a user's document, for the check against the app's.
     pub(crate) named_endpoints: Vec<NamedEndpoint>,
 }
@@ -320,6 +322,16 @@ impl Policy {
     /// The ids of the rules, in the order of the document.
     pub fn rule_ids(&self) -> impl Iterator<Item = &str> {
         self.rules.iter().map(|rule| &*rule.id)
+    }
+
+    /// The tasks that its rules name.
+    pub fn task_names(&self) -> impl Iterator<Item = &str> {
+        let conditions = self.rules.iter().flat_map(|rule| &rule.when);
+        let tasks = conditions.filter_map(|condition| match condition {
+            Condition::Task(tasks) => Some(tasks),
+            _ => None,
+        });
+        tasks.flatten().map(String::as_str)
     }
 
     /// The ids of the rules about tools, in the order of the document.

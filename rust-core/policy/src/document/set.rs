@@ -6,7 +6,9 @@ use whimbrel_privacy::PrivacyClass;
 
 use super::error::{PolicyError, PolicyErrorReason as Reason};
 use super::policy::{Policy, PolicyRole};
+use super::telemetry::Telemetry;
 use crate::plan::Reason as Because;
+use crate::telemetry::TelemetryRules;
 use crate::tool::{ToolPermission, ToolRuling};
 
 /// An app's policy and optionally a user's. Cheap to clone: a decision works on a clone, so replacing the policies never changes a decision
@@ -100,6 +102,33 @@ impl PolicySet {
         });
         let user = self.user.as_ref().and_then(|user| user.tool_ruling(name, class));
         user.filter(|user| user.permission > app.permission).unwrap_or(app)
+    }
+
+    /// What may be sent about the app's requests, where to and how much, under both documents. `None` if the app's document has no section
+    /// about it. If the user's document switches off both signals, the rules have neither.
+    ///
+    /// ```
+    /// use whimbrel_policy::{Format, Policy, PolicySet, Preset};
+    ///
+    /// let section = "[telemetry]\nurl = \"https://metrics.example.com\"\nservice = \"my-app\"\ntrust = \"organisation\"";
+    /// let app = Preset::OnDeviceFirst.policy(section)?;
+    /// let user = "version = 1\nname = \"mine\"\nrole = \"user\"\n[telemetry]\ntraces = false";
+    /// let policies = PolicySet::new(app, Some(Policy::parse(user, Format::Toml)?))?;
+    /// let rules = policies.telemetry().expect("the app's document has the section");
+    /// assert_eq!((rules.metrics, rules.traces, rules.bytes_a_day), (true, false, 50_000));
+    /// # Ok::<(), whimbrel_policy::PolicyError>(())
+    /// ```
+    #[must_use]
+    pub fn telemetry(&self) -> Option<TelemetryRules> {
+        let Some(Telemetry::Rules(rules)) = &self.app.telemetry else {
+            return None;
+        };
+        let mut rules = (**rules).clone();
+        if let Some(Telemetry::Only(signals)) = self.user.as_ref().and_then(|user| user.telemetry.as_ref()) {
+            rules.metrics &= signals.metrics;
+            rules.traces &= signals.traces;
+        }
+        Some(rules)
     }
 }
 

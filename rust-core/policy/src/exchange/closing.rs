@@ -4,15 +4,11 @@ use std::collections::BTreeMap;
 
 use whimbrel_privacy::FindingKind;
 use whimbrel_record::{
-    self as record, AttemptEnd, Closing, Code, Energy, FinishReason, Label, Latency, Outcome, Signal, Tokens,
+    self as record, AttemptEnd, Closing, Code, FinishReason, Label, Latency, Outcome, Signal, Tokens,
 };
 
 use super::{Attempt, Confidence, Ended, Ending, Escalation, EscalationThresholds, Exchange, escalation};
 use crate::plan::{Plan, labels};
-
-/// Watts that a busy core is assumed to draw. A round figure for a phone's performance core: the method's name in the receipt says so.
-const WATTS_A_THREAD: f64 = 2.0;
-const ENERGY_METHOD: &str = "assumed-2-watts-a-thread";
 
 /// See the module.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,7 +17,7 @@ pub struct Conclusion {
     pub ending: Ending,
     /// Why the answer is complete, if there is one.
     pub finish: Option<FinishReason>,
-    /// The receipt's second entry.
+    /// The receipt's second entry, without what it took in parts and in energy: whoever carried it out measured that.
     pub closing: Closing,
     /// The attempts, in order.
     pub attempts: Vec<Attempt>,
@@ -148,11 +144,9 @@ fn closing(
         .filter_map(|attempt| attempt.ended_ms)
         .max()
         .unwrap_or(0);
-    let mut joules = 0.0;
     let mut closing = Closing::new(ending.outcome);
     for (attempt, took) in attempts.iter().zip(ended) {
         let written = attempt_entry(plan, attempt, took, total_ms);
-        joules += written.milliseconds as f64 / 1e3 * f64::from(took.usage.threads) * WATTS_A_THREAD;
         raise(&mut closing.redacted, &took.usage.redacted);
         raise(&mut closing.repeated, &took.usage.repeated);
         closing.attempts.push(written);
@@ -170,12 +164,6 @@ fn closing(
     if matches!(ending.outcome, Outcome::Answered | Outcome::Cancelled) {
         closing.tokens = ended.last().map_or_else(Tokens::default, |ended| ended.usage.tokens);
     }
-    // An answer of less than a millisecond has an estimate, too.
-    let has_estimate = ended.iter().any(|took| took.usage.threads > 0);
-    closing.energy = has_estimate.then(|| Energy {
-        millijoules: (joules * 1e3) as u64,
-        method: Label::squeezed(ENERGY_METHOD),
-    });
     closing
 }
 

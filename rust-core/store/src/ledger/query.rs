@@ -1,7 +1,7 @@
 //! Reads receipts: one, or a page of them.
 
 use rusqlite::Connection;
-use whimbrel_record::{Attempt, Outcome, PlaceKind, Receipt, ReceiptId, limit};
+use whimbrel_record::{Attempt, Closing, Intent, Outcome, PlaceKind, Receipt, ReceiptId, limit};
 
 use super::feedback;
 use super::receipts::Ledger;
@@ -26,7 +26,85 @@ pub struct Filter {
     pub place: Option<PlaceKind>,
 }
 
+/// A receipt that has ended.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ClosedReceipt {
+    /// The ledger's entry that closed it.
+    pub sequence: u64,
+    /// Its number.
+    pub id: ReceiptId,
+    /// When it was opened, in milliseconds since 1970.
+    pub opened_ms: u64,
+    /// When it was closed.
+    pub closed_ms: u64,
+    /// What was planned.
+    pub intent: Intent,
+    /// How it went.
+    pub closing: Closing,
+}
+
 impl Ledger {
+    /// The receipts that were closed after the entry `sequence`, in the order in which they were closed, at most `receipts_max` of them.
+    ///
+    /// # Errors
+    /// As [`Ledger::list`].
+    pub fn closed_after(&self, sequence: u64, receipts_max: u32) -> Result<Vec<ClosedReceipt>, StoreError> {
+        limit("receipts of a page", receipts_max as usize, LIST_MAX)?;
+        let failed = |error| self.shared().failed(error);
+        let reader = self.shared().reader();
+        let mut statement = reader
+            .prepare(
+                "SELECT c.sequence, c.receipt, c.time_ms, c.body, o.sequence, o.time_ms, o.body FROM entry c
+                 JOIN entry o ON o.receipt = c.receipt AND o.receipt > 0 AND o.kind = 'opened'
+                 WHERE c.sequence > ?1 AND c.receipt > 0 AND c.kind = 'closed' ORDER BY c.sequence LIMIT ?2",
+            )
+            .map_err(failed)?;
+        let after = sequence.min(i64::MAX.cast_unsigned()).cast_signed();
+        let mut rows = statement.query((after, receipts_max)).map_err(failed)?;
+        let mut closed = Vec::new();
+        while let Some(row) = rows.next().map_err(failed)? {
+            let read = || -> rusqlite::Result<([i64; 5], [String; 2])> {
+                let numbers = [row.get(0)?, row.get(1)?, row.get(2)?, row.get(4)?, row.get(5)?];
+                Ok((numbers, [row.get(3)?, row.get(6)?]))
+            };
+            let (numbers, [end, begin]) = read().map_err(failed)?;
+            let [sequence, id, closed_ms, opened, opened_ms] = numbers.map(i64::cast_unsigned);
+            let unreadable = |sequence: u64| StoreError::Unreadable {
+                what: format!("entry {sequence} of the ledger"),
+            };
+            closed.push(ClosedReceipt {
+                sequence,
+                id: ReceiptId(id),
+                opened_ms,
+                closed_ms,
+                intent: Intent::parse(&begin).ok_or_else(|| unreadable(opened))?,
+                closing: Closing::parse(&end).ok_or_else(|| unreadable(sequence))?,
+            });
+        }
+        Ok(closed)
+    }
+
+    /// The number of the last entry that closed a receipt, 0 if there is none.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn newest_closed(&self) -> Result<u64, StoreError> {
+        self.last("SELECT coalesce(max(sequence), 0) FROM entry WHERE kind = 'closed'")
+    }
+
+    /// The number of the ledger's last entry, 0 if there is none.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn last_sequence(&self) -> Result<u64, StoreError> {
+        self.last("SELECT coalesce(max(sequence), 0) FROM entry")
+    }
+
+    fn last(&self, query: &str) -> Result<u64, StoreError> {
+        let last = self.shared().reader().query_row(query, [], |row| row.get::<_, i64>(0));
+        Ok(last.map_err(|error| self.shared().failed(error))?.cast_unsigned())
+    }
+
     /// Receipts, newest first, at most `receipts_max` of them. For the next page, set [`Filter::before`] to the last one's id.
     ///
     /// # Errors
