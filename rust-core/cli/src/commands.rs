@@ -19,7 +19,9 @@ pub(crate) mod policy;
 pub(crate) mod redact;
 pub(crate) mod run;
 pub(crate) mod seal;
+pub(crate) mod stats;
 pub(crate) mod task;
+pub(crate) mod telemetry;
 pub(crate) mod tokenize;
 pub(crate) mod wipe;
 
@@ -76,6 +78,11 @@ pub(crate) enum Command {
     /// Read and verify the receipts of answers under a policy
     #[command(subcommand)]
     Ledger(ledger::Command),
+    /// Show what requests took: times, speed, memory and energy
+    Stats(stats::Arguments),
+    /// Show, agree to and send what the app's developer may learn about requests
+    #[command(subcommand)]
+    Telemetry(telemetry::Command),
     /// List, show, find, export and delete the conversations that are kept
     #[command(subcommand)]
     Conversations(conversations::Command),
@@ -117,6 +124,8 @@ pub(crate) fn run(command: Command) -> Result<u8, CliError> {
         Command::Redact(arguments) => done(redact::run(&arguments)),
         Command::Policy(command) => done(policy::run(&command)),
         Command::Ledger(command) => ledger::run(&command),
+        Command::Stats(arguments) => done(stats::run(&arguments)),
+        Command::Telemetry(command) => done(telemetry::run(&command)),
         Command::Conversations(command) => done(conversations::run(&command)),
         Command::Outbox(command) => done(outbox::run(&command)),
         Command::Cache(command) => done(cache::run(&command)),

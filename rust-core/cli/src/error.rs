@@ -309,6 +309,11 @@ impl CliError {
             CliError::Forge(error) => codes::forge(error),
             CliError::Models(error) => codes::models(error),
             CliError::Client(ClientError::Limit { .. }) => ("limit", exit::USAGE, None),
+            CliError::Client(ClientError::NoTelemetry) => (
+                "no_telemetry",
+                exit::USAGE,
+                Some("the app's policy says in a section [telemetry] where it may go".to_owned()),
+            ),
             CliError::Client(ClientError::Read { .. }) => ("input_unreadable", exit::INPUT, None),
             CliError::Client(ClientError::TaskDocument { .. }) => ("input_invalid", exit::INPUT, None),
             CliError::Client(ClientError::Write { source, .. }) => io_code(source),

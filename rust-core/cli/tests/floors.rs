@@ -22,6 +22,8 @@ const FLOORS: &[(&str, &[&str])] = &[
             "record",
             "store",
             "network",
+            // What requests took, for the assistant.
+            "telemetry",
         ],
     ),
     ("models", &["engine", "files", "forge", "network", "policy"]),
@@ -29,7 +31,9 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("forge", &["engine", "files", "kernels"]),
     ("engine", &["files", "kernels"]),
     ("store", &["files", "record"]),
-    ("network", &["privacy"]),
+    // telemetry: the one type of message that a collector can be sent.
+    ("network", &["privacy", "telemetry"]),
+    ("telemetry", &["record"]),
     ("policy", &["privacy", "record"]),
     ("record", &["privacy"]),
     ("files", &[]),

@@ -81,6 +81,12 @@ impl AnswerSource {
             for authority in &policy.authority {
                 trust(&assistant, authority)?;
             }
+            for ended in assistant.endings() {
+                style::note(&format!(
+                    "[whimbrel was ended the last time while {}]",
+                    ended.stage.words()
+                ));
+            }
             source.assistant = Some(assistant);
         }
         let folder = match source.assistant {

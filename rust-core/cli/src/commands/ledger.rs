@@ -11,6 +11,8 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
+use whimbrel_client::Performance;
+use whimbrel_client::ports::SystemClock;
 use whimbrel_client::record::{Checkpoint, Outcome, PlaceKind, Receipt, ReceiptId, RecordError};
 use whimbrel_client::store::{Filter, LIST_MAX, Prune, Store, StoreError};
 use whimbrel_files::{Existing, NewFile, Readers};
@@ -233,6 +235,8 @@ fn prune(arguments: &PruneArguments) -> Result<(), CliError> {
         opened_before_ms: Some(now_ms.saturating_sub(arguments.keep_days * DAY_MS)),
         receipts_max: None,
     };
+    // What is removed stays counted.
+    Performance::default().keep(&store, &SystemClock::default())?;
     let checkpoint = store.ledger().prune(&prune, now_ms)?;
     arguments.output.print(&Pruned { checkpoint })
 }

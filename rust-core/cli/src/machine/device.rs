@@ -29,11 +29,12 @@ pub(crate) fn read() -> DeviceUpdate {
 /// What the files below `root` say; storage is not in them.
 fn read_below(root: &Path) -> DeviceUpdate {
     let system = Files { root };
-    let (battery_percent, charging) = system.battery();
+    let battery = system.battery();
     let memory = system.text("proc/meminfo").unwrap_or_default();
     DeviceUpdate {
-        battery_percent: battery_percent.into(),
-        charging: charging.into(),
+        battery_percent: battery.percent.into(),
+        charging: battery.is_charging.into(),
+        battery_milliwatts: battery.milliwatts.into(),
         power_save: system.power_save().into(),
         thermal: system.thermal().into(),
         memory_total_bytes: kilobytes(&memory, "MemTotal:").into(),
@@ -76,6 +77,16 @@ pub(crate) fn rows(update: &DeviceUpdate) -> Vec<(&'static str, String)> {
     ]
 }
 
+/// What batteries say.
+struct Battery {
+    /// Charge in percent.
+    percent: Option<u8>,
+    /// Whether it is fed from outside.
+    is_charging: Option<bool>,
+    /// What they give, if they are not fed.
+    milliwatts: Option<u32>,
+}
+
 /// The files of one system.
 struct Files<'r> {
     root: &'r Path,
@@ -101,10 +112,10 @@ impl Files<'_> {
         Some(names)
     }
 
-    /// Charge in percent and whether it is fed from outside. Batteries of mice and the like are not this machine's.
-    fn battery(&self) -> (Option<u8>, Option<bool>) {
+    /// All batteries of this machine together. Those of mice and the like are not this machine's.
+    fn battery(&self) -> Battery {
         let supplies = "sys/class/power_supply";
-        let (mut percents, mut states) = (Vec::new(), Vec::new());
+        let (mut percents, mut states, mut milliwatts) = (Vec::new(), Vec::new(), Vec::new());
         for name in self.names(supplies).unwrap_or_default() {
             let about = |file: &str| self.text(format!("{supplies}/{name}/{file}"));
             if about("type").as_deref() != Some("Battery") || about("scope").as_deref() == Some("Device") {
@@ -112,6 +123,11 @@ impl Files<'_> {
             }
             percents.extend(about("capacity").and_then(|text| text.parse::<u64>().ok()));
             states.extend(about("status"));
+            let number = |file: &str| about(file)?.parse::<u64>().ok();
+            // Microwatts; or microamperes and microvolts.
+            let power = number("power_now").map(|microwatts| microwatts / 1_000);
+            let product = || Some(number("current_now")?.saturating_mul(number("voltage_now")?) / 1_000_000_000);
+            milliwatts.extend(power.or_else(product));
         }
         let mean = percents
             .iter()
@@ -125,7 +141,14 @@ impl Files<'_> {
             (false, true) => Some(true),
             (false, false) => None,
         };
-        (mean, charging)
+        let power = milliwatts.iter().sum::<u64>();
+        Battery {
+            percent: mean,
+            is_charging: charging,
+            milliwatts: u32::try_from(power)
+                .ok()
+                .filter(|power| *power > 0 && charging == Some(false)),
+        }
     }
 
     fn power_save(&self) -> Option<bool> {

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 use whimbrel_client::privacy::Release;
-use whimbrel_client::record::{Closing, Place, Receipt};
+use whimbrel_client::record::{Closing, Measured, Place, Receipt};
 
 use crate::machine::time;
 use crate::models::names::spelled;
@@ -132,17 +132,51 @@ fn closing_rows(closing: &Closing) -> Vec<(&'static str, String)> {
     }
     let tokens = &closing.tokens;
     rows.push(("tokens", format!("{} read, {} written", tokens.input, tokens.output)));
-    rows.push(("time", format!("{} ms", closing.latency.total_ms)));
+    rows.push((
+        "time",
+        format!("{} ms{}", closing.latency.total_ms, parts(&closing.measured)),
+    ));
     if let Some(energy) = &closing.energy {
         rows.push(("energy", format!("{:.1} J ({})", energy.joules(), energy.method)));
     }
     rows
 }
 
+/// What the time was spent on, as far as it was measured: ` (deciding 0.1 ms, prompt 30.2 ms)`.
+fn parts(measured: &Measured) -> String {
+    let parts = [
+        ("examining", measured.examine_us),
+        ("deciding", measured.decide_us),
+        ("loading", measured.load_us),
+        ("prompt", measured.prefill_us),
+        ("answer", measured.decode_us),
+        ("network", measured.network_us),
+    ];
+    let parts = parts.iter().filter(|(_, time_us)| *time_us > 0);
+    let parts: Vec<String> = parts
+        .map(|(name, time_us)| format!("{name} {:.1} ms", *time_us as f64 / 1e3))
+        .collect();
+    match parts.is_empty() {
+        true => String::new(),
+        false => format!(" ({})", parts.join(", ")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use whimbrel_client::record::{Label, Outcome};
+
+    #[test]
+    fn only_what_was_measured_is_shown() {
+        assert_eq!(parts(&Measured::default()), "");
+        let measured = Measured {
+            decide_us: 120,
+            prefill_us: 30_249,
+            ..Measured::default()
+        };
+        assert_eq!(parts(&measured), " (deciding 0.1 ms, prompt 30.2 ms)");
+    }
 
     #[test]
     fn calls_are_shown_by_name() {
