@@ -25,11 +25,13 @@ FILES = {
     "policy": "Policies",
     "device": "Device",
     "ledger": "Receipts",
+    "performance": "PerformanceValues",
     "assistant": "Redaction",
     "system_model": "SystemModelValues",
     "model": "ModelInfo",
     "model_file": "ImportEvents",
     "task": "TaskValues",
+    "telemetry": "TelemetryValues",
     "tools": "ToolValues",
     "vault": "VaultLevel",
     "logging": "LogLevel",
@@ -41,12 +43,13 @@ INTO_CORE = [
     "OpenOptions", "ConversationOptions", "AskOptions", "Message", "DeviceUpdate", "EndpointExtras", "PolicyDocument", "Signal",
     "LearningMode", "ReceiptFilter", "Prune", "Host", "SystemCapabilities", "SystemFailure", "VaultLevel", "LogLevel", "Preset",
     "ConversationSummary", "Retention", "RunBudget", "QueuePriority", "CacheBudget", "MemoryPressure", "TaskOptions",
-    "ToolResult",
+    "ToolResult", "TelemetrySignals",
 ]  # fmt: skip
 OUT_OF_CORE = [
     "ModelInfo", "Message", "Event", "Explanation", "RedactedText", "LearningMode", "Receipt", "LedgerReport", "LedgerStats",
     "Checkpoint", "LogLevel", "ImportEvent", "ConversationSummary", "KeptConversation", "SearchHit", "ImportedConversations", "Repaired",
-    "KeyRotation", "QueuedQuestion", "OutboxEvent", "OutboxRun", "CacheUse", "Recovered", "TaskInfo",
+    "KeyRotation", "QueuedQuestion", "OutboxEvent", "OutboxRun", "CacheUse", "Recovered", "TaskInfo", "Performance", "RequestEnding", "TelemetryStatus",
+    "TelemetryRun",
 ]  # fmt: skip
 # Fields whose name differs, in Rust's spelling. A number of milliseconds loses its unit, because it becomes a duration.
 RENAMED = {
@@ -56,6 +59,8 @@ RENAMED = {
     ("ConversationSummary", "pinned"): "is_pinned",
     ("Report", "first_token_ms"): "time_to_first_token_ms",
     ("LedgerReport", "intact"): "is_intact",
+    ("RequestEnding", "stuck"): "is_stuck",
+    ("TelemetryTarget", "metered"): "is_metered_allowed",
     ("Pins", "report_only"): "is_report_only",
     ("Pins", "expires_unix_s"): "expires_unix_seconds",
     ("ModelInfo", "load_ms"): "load_time_ms",
@@ -66,6 +71,8 @@ RENAMED = {
 # Points in time stay numbers: milliseconds since 1970.
 POINTS_IN_TIME = {
     "from_ms", "until_ms", "opened_ms", "closed_ms", "opened_before_ms", "time_ms", "created_ms", "updated_ms", "updated_before_ms", "next_ms",
+    "begins_ms", "through_ms", "since_ms", "found_ms", "progress_ms", "alive_ms",
+    "given_ms",
 }  # fmt: skip
 # What an absent value means: the packages have the value itself as the default.
 ABSENT_MEANS = {

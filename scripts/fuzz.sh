@@ -7,7 +7,7 @@ cargo_fuzz_version=0.13.2
 seconds=${FUZZ_SECONDS:-60}
 tools=$CACHE/tools/cargo-fuzz-$cargo_fuzz_version
 work=$CACHE/fuzz
-targets=(gguf gguf_parts download manifest graph weights_index tokenizer chat_template form task saved_prefix policy sse ledger sealed_file redact)
+targets=(gguf gguf_parts download manifest graph weights_index tokenizer chat_template form task saved_prefix policy sse ledger sealed_file redact export_reply)
 [ $# -gt 0 ] && targets=("$@")
 
 rustup run nightly rustc --version >/dev/null 2>&1 || fail "fuzzing needs a nightly compiler: run  rustup toolchain install nightly"
@@ -44,6 +44,12 @@ cat >"$work/seeds/download/resumed" <<-'SEED'
 	end
 	checked yes
 SEED
+# Status 200 with nothing, with three rejected items, and with a message; status 503.
+mkdir -p "$work/seeds/export_reply"
+printf '\x00\xc8' >"$work/seeds/export_reply/accepted"
+printf '\x00\xc8\x0a\x08\x08\x03\x12\x04none' >"$work/seeds/export_reply/rejected"
+printf '\x00\xc8\x0a\x05\x12\x03hot' >"$work/seeds/export_reply/warned"
+printf '\x01\xf7\x0a\x02\x08\x05' >"$work/seeds/export_reply/busy"
 cargo run --quiet --package whimbrel-store --example ledger-seeds -- "$work/seeds"
 
 # A compiled target is large and of no use to anybody else, so it stays in the cache too.

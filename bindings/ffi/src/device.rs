@@ -49,6 +49,8 @@ pub enum DeviceFact {
     BatteryPercent,
     /// `charging`
     Charging,
+    /// `battery_milliwatts`
+    BatteryMilliwatts,
     /// `power_save`
     PowerSave,
     /// `thermal`
@@ -85,6 +87,9 @@ pub struct DeviceUpdate {
     /// Whether the battery is charging.
     #[uniffi(default = None)]
     pub charging: Option<bool>,
+    /// The power that the battery gives now, for the whole device, in milliwatts: current times voltage.
+    #[uniffi(default = None)]
+    pub battery_milliwatts: Option<u32>,
     /// Whether power saving is on.
     #[uniffi(default = None)]
     pub power_save: Option<bool>,
@@ -133,6 +138,7 @@ impl From<DeviceUpdate> for policy::DeviceUpdate {
         policy::DeviceUpdate {
             battery_percent: reported(from.battery_percent, is_unknown(DeviceFact::BatteryPercent)),
             charging: reported(from.charging, is_unknown(DeviceFact::Charging)),
+            battery_milliwatts: reported(from.battery_milliwatts, is_unknown(DeviceFact::BatteryMilliwatts)),
             power_save: reported(from.power_save, is_unknown(DeviceFact::PowerSave)),
             thermal: reported(from.thermal.map(Into::into), is_unknown(DeviceFact::Thermal)),
             memory_total_bytes: reported(from.memory_total_bytes, is_unknown(DeviceFact::MemoryTotalBytes)),
@@ -206,6 +212,7 @@ mod tests {
         let full = DeviceUpdate {
             battery_percent: Some(1),
             charging: Some(true),
+            battery_milliwatts: Some(9),
             power_save: Some(false),
             thermal: Some(Thermal::Serious),
             memory_total_bytes: Some(2),
@@ -222,7 +229,7 @@ mod tests {
         };
         check(
             full.clone(),
-            r#"{"battery_percent":1,"charging":true,"power_save":false,"thermal":"serious","memory_total_bytes":2,"memory_available_bytes":3,"memory_process_bytes":4,"storage_free_bytes":5,"network":"roaming","round_trip_ms":6,"loss_percent":7,"performance_cores":8,"accelerators":["npu"],"foreground":true}"#,
+            r#"{"battery_percent":1,"charging":true,"battery_milliwatts":9,"power_save":false,"thermal":"serious","memory_total_bytes":2,"memory_available_bytes":3,"memory_process_bytes":4,"storage_free_bytes":5,"network":"roaming","round_trip_ms":6,"loss_percent":7,"performance_cores":8,"accelerators":["npu"],"foreground":true}"#,
         );
         check(DeviceUpdate::default(), "{}");
         check(

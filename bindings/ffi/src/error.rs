@@ -71,6 +71,9 @@ pub enum CoreError {
     /// Only where rules decide can a decision be explained: in a conversation of an `Assistant`.
     #[error("this conversation has no policy")]
     NoPolicy,
+    /// The app's policy does not say where telemetry may go.
+    #[error("the app's policy has no section telemetry")]
+    NoTelemetry,
     /// Only a model of this device has something to save.
     #[error("there is no model on this device")]
     NoModel,
@@ -204,6 +207,7 @@ impl From<ClientError> for CoreError {
             ClientError::ToolsCannotWait => CoreError::ToolsCannotWait,
             ClientError::NothingToRepeat => CoreError::NothingToRepeat,
             ClientError::NoPolicy => CoreError::NoPolicy,
+            ClientError::NoTelemetry => CoreError::NoTelemetry,
             ClientError::NoModel => CoreError::NoModel,
             ClientError::Policy(error) => CoreError::Policy {
                 line: error.line,
@@ -565,6 +569,7 @@ mod tests {
         check(VaultError::Invalidated, "key vault: the key store invalidated its key");
         check(ClientError::NothingToRepeat, "there is no question to ask again");
         check(ClientError::NoPolicy, "this conversation has no policy");
+        check(ClientError::NoTelemetry, "the app's policy has no section telemetry");
         check(ClientError::NoModel, "there is no model on this device");
         check(ClientError::Closed { what: "assistant" }, "the assistant is closed");
     }

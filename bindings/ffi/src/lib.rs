@@ -14,10 +14,12 @@ mod model;
 mod model_file;
 mod options;
 mod outbox;
+mod performance;
 mod policy;
 mod report;
 mod system_model;
 mod task;
+mod telemetry;
 mod tools;
 mod typed;
 mod vault;
@@ -47,6 +49,10 @@ pub use outbox::{
     Outbox, OutboxEvent, OutboxEvents, OutboxRun, QueueDecision, QueueFailure, QueueNeeds, QueuePriority, QueueRemedy,
     QueueState, QueuedQuestion, RunBudget,
 };
+pub use performance::{
+    DeviceClass, EndingCount, EnergyTotal, FailureCount, Measure, MeasuredValues, Performance, PerformanceDay,
+    PerformanceSeries, Regression, RegressionKind, RequestEnding, RequestOutcomes, RequestStage,
+};
 pub use policy::{
     EndpointExtras, LearningMode, Pins, PolicyDocument, Preset, Signal, Timeouts, TokenLimitField, preset_text,
 };
@@ -57,6 +63,7 @@ pub use system_model::{
     Availability, SystemAnswer, SystemCapabilities, SystemFailure, SystemModel, SystemModelError, SystemRequest,
 };
 pub use task::{TaskInfo, TaskNeeds, TaskOptions, TextTask, built_in_tasks};
+pub use telemetry::{Telemetry, TelemetryConsent, TelemetryRun, TelemetrySignals, TelemetryStatus, TelemetryTarget};
 pub use tools::{
     CallEnd, CallReport, PendingCall, Tool, ToolChoice, ToolOptions, ToolPermission, ToolResult, validate_tool,
 };

@@ -187,6 +187,34 @@ public final class Assistant: Sendable {
         return try await translated { try await core.stats(fromMs: from, untilMs: until, host: host) }.toPublic()
     }
 
+    /// What was going on when the last process that used this ledger was ended without having closed it: by a crash, or by
+    /// a system that needed the memory. Empty after an orderly end.
+    public func endings() -> [RequestEnding] {
+        core.endings().map { $0.toPublic() }
+    }
+
+    /// What requests took: times, tokens, memory and energy, by model and task and by day. Everything is counted on this
+    /// device, and nothing of it is sent.
+    public func performance() async throws -> Performance {
+        try await translated { try await core.performance() }.toPublic()
+    }
+
+    /// The same as a page for people: one HTML text that needs no network. `host` is what the device is called on it.
+    public func performancePage(host: Host = .phone) async throws -> String {
+        let host = host.toCore()
+        return try await translated { try await core.performancePage(host: host) }
+    }
+
+    /// The telemetry. It does something where the app's policy has a section `telemetry`.
+    public func telemetry() -> Telemetry {
+        Telemetry(core.telemetry())
+    }
+
+    /// Forgets what requests took, and counts from now on. The ledger keeps its receipts.
+    public func resetPerformance() async throws {
+        try await translated { try await core.resetPerformance() }
+    }
+
     /// Removes old receipts. The rest can still be verified, starting at the returned checkpoint. Returns `nil` if
     /// nothing was removed. Fails with `invalidOption` if `prune` does not say what to remove.
     public func pruneLedger(_ prune: Prune) async throws -> Checkpoint? {

@@ -41,6 +41,8 @@ public enum DeviceFact: Sendable, Hashable, CaseIterable {
     case batteryPercent
     /// `charging`
     case charging
+    /// `batteryMilliwatts`
+    case batteryMilliwatts
     /// `powerSave`
     case powerSave
     /// `thermal`
@@ -74,6 +76,8 @@ public struct DeviceUpdate: Sendable, Equatable {
     public var batteryPercent: Int?
     /// Whether the battery is charging.
     public var charging: Bool?
+    /// The power that the battery gives now, for the whole device, in milliwatts: current times voltage.
+    public var batteryMilliwatts: Int?
     /// Whether power saving is on.
     public var powerSave: Bool?
     /// How hot the device is.
@@ -105,6 +109,7 @@ public struct DeviceUpdate: Sendable, Equatable {
     public init(
         batteryPercent: Int? = nil,
         charging: Bool? = nil,
+        batteryMilliwatts: Int? = nil,
         powerSave: Bool? = nil,
         thermal: Thermal? = nil,
         memoryTotalBytes: Int? = nil,
@@ -121,6 +126,7 @@ public struct DeviceUpdate: Sendable, Equatable {
     ) {
         self.batteryPercent = batteryPercent
         self.charging = charging
+        self.batteryMilliwatts = batteryMilliwatts
         self.powerSave = powerSave
         self.thermal = thermal
         self.memoryTotalBytes = memoryTotalBytes

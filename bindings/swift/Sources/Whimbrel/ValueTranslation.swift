@@ -578,6 +578,18 @@ extension PlaceKind {
     }
 }
 
+extension WhimbrelCore.PlaceKind {
+    func toPublic() -> Whimbrel.PlaceKind {
+        switch self {
+        case .onDevice: .onDevice
+        case .systemModel: .systemModel
+        case .ownDevice: .ownDevice
+        case .organisation: .organisation
+        case .publicCloud: .publicCloud
+        }
+    }
+}
+
 extension WhimbrelCore.TrustClass {
     func toPublic() -> Whimbrel.TrustClass {
         switch self {
@@ -766,6 +778,17 @@ extension Thermal {
     }
 }
 
+extension WhimbrelCore.Thermal {
+    func toPublic() -> Whimbrel.Thermal {
+        switch self {
+        case .nominal: .nominal
+        case .fair: .fair
+        case .serious: .serious
+        case .critical: .critical
+        }
+    }
+}
+
 extension Network {
     func toCore() -> WhimbrelCore.Network {
         switch self {
@@ -792,6 +815,7 @@ extension DeviceFact {
         switch self {
         case .batteryPercent: .batteryPercent
         case .charging: .charging
+        case .batteryMilliwatts: .batteryMilliwatts
         case .powerSave: .powerSave
         case .thermal: .thermal
         case .memoryTotalBytes: .memoryTotalBytes
@@ -813,6 +837,7 @@ extension DeviceUpdate {
         WhimbrelCore.DeviceUpdate(
             batteryPercent: try batteryPercent.map { try corePercent($0, "batteryPercent") },
             charging: charging,
+            batteryMilliwatts: try batteryMilliwatts.map { try coreNumber($0, "batteryMilliwatts") as UInt32 },
             powerSave: powerSave,
             thermal: thermal?.toCore(),
             memoryTotalBytes: try memoryTotalBytes.map { try coreNumber($0, "memoryTotalBytes") as UInt64 },
@@ -936,6 +961,194 @@ extension WhimbrelCore.Checkpoint {
             receipts: Int(clamping: receipts),
             hash: hash,
             timeMs: Int(clamping: timeMs)
+        )
+    }
+}
+
+extension WhimbrelCore.Performance {
+    func toPublic() -> Whimbrel.Performance {
+        Whimbrel.Performance(
+            beginsMs: Int(clamping: beginsMs),
+            throughMs: Int(clamping: throughMs),
+            outcomes: outcomes.toPublic(),
+            series: series.map { $0.toPublic() },
+            days: days.map { $0.toPublic() },
+            regressions: regressions.map { $0.toPublic() },
+            failures: failures.map { $0.toPublic() },
+            energy: energy.map { $0.toPublic() },
+            endings: endings.map { $0.toPublic() },
+            json: json
+        )
+    }
+}
+
+extension WhimbrelCore.RequestOutcomes {
+    func toPublic() -> Whimbrel.RequestOutcomes {
+        Whimbrel.RequestOutcomes(
+            answered: Int(clamping: answered),
+            givenAgain: Int(clamping: givenAgain),
+            cancelled: Int(clamping: cancelled),
+            failed: Int(clamping: failed),
+            denied: Int(clamping: denied),
+            deferred: Int(clamping: deferred),
+            interrupted: Int(clamping: interrupted)
+        )
+    }
+}
+
+extension WhimbrelCore.PerformanceSeries {
+    func toPublic() -> Whimbrel.PerformanceSeries {
+        Whimbrel.PerformanceSeries(
+            place: place?.toPublic(),
+            model: model,
+            variant: variant,
+            task: task,
+            device: device?.toPublic(),
+            outcomes: outcomes.toPublic(),
+            bytesOut: Int(clamping: bytesOut),
+            bytesIn: Int(clamping: bytesIn),
+            memoryBytesMax: Int(clamping: memoryBytesMax),
+            measures: measures.map { $0.toPublic() }
+        )
+    }
+}
+
+extension WhimbrelCore.DeviceClass {
+    func toPublic() -> Whimbrel.DeviceClass {
+        switch self {
+        case .small: .small
+        case .medium: .medium
+        case .large: .large
+        }
+    }
+}
+
+extension WhimbrelCore.Measure {
+    func toPublic() -> Whimbrel.Measure {
+        switch self {
+        case .total: .total
+        case .firstToken: .firstToken
+        case .examine: .examine
+        case .decide: .decide
+        case .load: .load
+        case .prefillToken: .prefillToken
+        case .decodeToken: .decodeToken
+        case .network: .network
+        case .processor: .processor
+        case .inputTokens: .inputTokens
+        case .outputTokens: .outputTokens
+        case .energy: .energy
+        }
+    }
+}
+
+extension WhimbrelCore.MeasuredValues {
+    func toPublic() -> Whimbrel.MeasuredValues {
+        Whimbrel.MeasuredValues(
+            measure: measure.toPublic(),
+            count: Int(clamping: count),
+            sum: Int(clamping: sum),
+            min: Int(clamping: min),
+            max: Int(clamping: max),
+            median: median,
+            p95: p95,
+            bounds: bounds,
+            counts: counts
+        )
+    }
+}
+
+extension WhimbrelCore.PerformanceDay {
+    func toPublic() -> Whimbrel.PerformanceDay {
+        Whimbrel.PerformanceDay(
+            beginsMs: Int(clamping: beginsMs),
+            outcomes: outcomes.toPublic(),
+            answeredHere: Int(clamping: answeredHere),
+            answeredElsewhere: Int(clamping: answeredElsewhere),
+            bytesOut: Int(clamping: bytesOut),
+            outputTokens: Int(clamping: outputTokens),
+            millijoules: Int(clamping: millijoules),
+            medianFirstToken: medianFirstTokenMs.map { .milliseconds($0) },
+            decodeTokensPerSecond: decodeTokensPerSecond,
+            batteryPercentPerHour: batteryPercentPerHour,
+            thermalMax: thermalMax?.toPublic()
+        )
+    }
+}
+
+extension WhimbrelCore.RegressionKind {
+    func toPublic() -> Whimbrel.RegressionKind {
+        switch self {
+        case .slower: .slower
+        case .worse: .worse
+        case .rejected: .rejected
+        }
+    }
+}
+
+extension WhimbrelCore.Regression {
+    func toPublic() -> Whimbrel.Regression {
+        Whimbrel.Regression(
+            model: model,
+            variant: variant,
+            kind: kind.toPublic(),
+            sinceMs: Int(clamping: sinceMs),
+            foundMs: Int(clamping: foundMs),
+            before: before,
+            after: after
+        )
+    }
+}
+
+extension WhimbrelCore.FailureCount {
+    func toPublic() -> Whimbrel.FailureCount {
+        Whimbrel.FailureCount(
+            code: code,
+            count: Int(clamping: count)
+        )
+    }
+}
+
+extension WhimbrelCore.RequestStage {
+    func toPublic() -> Whimbrel.RequestStage {
+        switch self {
+        case .decide: .decide
+        case .load: .load
+        case .prefill: .prefill
+        case .decode: .decode
+        case .network: .network
+        case .receive: .receive
+        case .tool: .tool
+        }
+    }
+}
+
+extension WhimbrelCore.RequestEnding {
+    func toPublic() -> Whimbrel.RequestEnding {
+        Whimbrel.RequestEnding(
+            stage: stage.toPublic(),
+            progressMs: Int(clamping: progressMs),
+            aliveMs: Int(clamping: aliveMs),
+            isStuck: stuck
+        )
+    }
+}
+
+extension WhimbrelCore.EndingCount {
+    func toPublic() -> Whimbrel.EndingCount {
+        Whimbrel.EndingCount(
+            stage: stage.toPublic(),
+            times: Int(clamping: times),
+            stuck: Int(clamping: stuck)
+        )
+    }
+}
+
+extension WhimbrelCore.EnergyTotal {
+    func toPublic() -> Whimbrel.EnergyTotal {
+        Whimbrel.EnergyTotal(
+            method: method,
+            millijoules: Int(clamping: millijoules)
         )
     }
 }
@@ -1076,6 +1289,78 @@ extension TaskOptions {
             privacyClass: privacyClass.toCore(),
             deadlineMs: try deadline.map { try coreMilliseconds($0, "deadline") as UInt64 },
             fresh: fresh
+        )
+    }
+}
+
+extension TelemetrySignals {
+    func toCore() -> WhimbrelCore.TelemetrySignals {
+        WhimbrelCore.TelemetrySignals(
+            metrics: metrics,
+            traces: traces
+        )
+    }
+}
+
+extension WhimbrelCore.TelemetrySignals {
+    func toPublic() -> Whimbrel.TelemetrySignals {
+        Whimbrel.TelemetrySignals(
+            metrics: metrics,
+            traces: traces
+        )
+    }
+}
+
+extension WhimbrelCore.TelemetryTarget {
+    func toPublic() -> Whimbrel.TelemetryTarget {
+        Whimbrel.TelemetryTarget(
+            url: url,
+            service: service,
+            trust: trust.toPublic(),
+            signals: signals.toPublic(),
+            bytesADay: Int(clamping: bytesADay),
+            connectionsADay: Int(clamping: connectionsADay),
+            isMeteredAllowed: metered
+        )
+    }
+}
+
+extension WhimbrelCore.TelemetryConsent {
+    func toPublic() -> Whimbrel.TelemetryConsent {
+        Whimbrel.TelemetryConsent(
+            url: url,
+            service: service,
+            signals: signals.toPublic(),
+            givenMs: Int(clamping: givenMs)
+        )
+    }
+}
+
+extension WhimbrelCore.TelemetryStatus {
+    func toPublic() -> Whimbrel.TelemetryStatus {
+        Whimbrel.TelemetryStatus(
+            target: target?.toPublic(),
+            consent: consent?.toPublic(),
+            signals: signals.toPublic(),
+            bytesToday: Int(clamping: bytesToday),
+            connectionsToday: Int(clamping: connectionsToday),
+            waiting: Int(clamping: waiting),
+            dropped: Int(clamping: dropped),
+            rejected: Int(clamping: rejected),
+            json: json
+        )
+    }
+}
+
+extension WhimbrelCore.TelemetryRun {
+    func toPublic() -> Whimbrel.TelemetryRun {
+        Whimbrel.TelemetryRun(
+            bytesOut: Int(clamping: bytesOut),
+            metrics: metrics,
+            requests: Int(clamping: requests),
+            rejected: Int(clamping: rejected),
+            because: because,
+            nextMs: nextMs.map { Int(clamping: $0) }
         )
     }
 }

@@ -24,6 +24,8 @@ public enum WhimbrelError: Error, Sendable, Equatable {
     case nothingToRepeat
     /// Only a conversation of an `Assistant` can explain a decision. With one model alone there is no policy.
     case noPolicy
+    /// The app's policy does not say where telemetry may go.
+    case noTelemetry
     /// Only a model on this device has something to save.
     case noModel
     /// A policy document was refused as a whole. The previous policies stay in force. Line and column count from 1;
@@ -83,6 +85,7 @@ public enum WhimbrelError: Error, Sendable, Equatable {
         case .toolsCannotWait: "tools_cannot_wait"
         case .nothingToRepeat: "nothing_to_repeat"
         case .noPolicy: "no_policy"
+        case .noTelemetry: "no_telemetry"
         case .noModel: "no_model"
         case .policy: "policy"
         case .ledger: "ledger"
@@ -115,6 +118,7 @@ extension WhimbrelError: CustomStringConvertible {
         case .toolsCannotWait: "\(code): questions of this conversation wait, and one with tools cannot"
         case .nothingToRepeat: "\(code): there is no question to ask again"
         case .noPolicy: "\(code): this conversation has no policy"
+        case .noTelemetry: "\(code): the app's policy has no section telemetry"
         case .noModel: "\(code): there is no model on this device"
         case .policy(let line, let column, let path, let reason):
             "\(code): line \(line), column \(column), \(path): \(reason)"
@@ -160,6 +164,7 @@ extension WhimbrelError {
         case .ToolsCannotWait: self = .toolsCannotWait
         case .NothingToRepeat: self = .nothingToRepeat
         case .NoPolicy: self = .noPolicy
+        case .NoTelemetry: self = .noTelemetry
         case .NoModel: self = .noModel
         case .Policy(let line, let column, let path, let reason):
             self = .policy(line: Int(line), column: Int(column), path: path, reason: reason)

@@ -980,9 +980,35 @@ public protocol AssistantProtocol: AnyObject, Sendable {
     func outbox()  -> Outbox
 
     /**
+     * What was going on when the last process that used this ledger was ended without having closed it: by a crash, or by a system that needed the
+     * memory. Empty after an orderly end.
+     */
+    func endings()  -> [RequestEnding]
+
+    /**
+     * What requests took, by model and task and by day.
+     */
+    func performance() async throws  -> Performance
+
+    /**
+     * The same as a page for people: one HTML text that needs no network. `host` is what the device is called on it.
+     */
+    func performancePage(host: Host) async throws  -> String
+
+    /**
+     * Forgets what requests took, and counts from now on. The ledger keeps its receipts.
+     */
+    func resetPerformance() async throws
+
+    /**
      * Does a task with a text.
      */
     func task(task: TextTask, text: String, options: TaskOptions) throws  -> Answer
+
+    /**
+     * The telemetry. It does something where the app's policy has a section `telemetry`.
+     */
+    func telemetry()  -> Telemetry
 
 }
 /**
@@ -1497,6 +1523,76 @@ open func outbox() -> Outbox  {
 }
 
     /**
+     * What was going on when the last process that used this ledger was ended without having closed it: by a crash, or by a system that needed the
+     * memory. Empty after an orderly end.
+     */
+open func endings() -> [RequestEnding]  {
+    return try!  FfiConverterSequenceTypeRequestEnding.lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_whimbrel_fn_method_assistant_endings(
+            self.uniffiCloneHandle(),uniffiCallStatus
+    )
+})
+}
+
+    /**
+     * What requests took, by model and task and by day.
+     */
+open func performance()async throws  -> Performance  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_whimbrel_fn_method_assistant_performance(
+                        self.uniffiCloneHandle()
+                )
+            },
+            pollFunc: ffi_whimbrel_rust_future_poll_rust_buffer,
+            completeFunc: ffi_whimbrel_rust_future_complete_rust_buffer,
+            freeFunc: ffi_whimbrel_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterTypePerformance_lift,
+            errorHandler: FfiConverterTypeCoreError_lift
+        )
+}
+
+    /**
+     * The same as a page for people: one HTML text that needs no network. `host` is what the device is called on it.
+     */
+open func performancePage(host: Host)async throws  -> String  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_whimbrel_fn_method_assistant_performance_page(
+                        self.uniffiCloneHandle(),FfiConverterTypeHost_lower(host)
+                )
+            },
+            pollFunc: ffi_whimbrel_rust_future_poll_rust_buffer,
+            completeFunc: ffi_whimbrel_rust_future_complete_rust_buffer,
+            freeFunc: ffi_whimbrel_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterString.lift,
+            errorHandler: FfiConverterTypeCoreError_lift
+        )
+}
+
+    /**
+     * Forgets what requests took, and counts from now on. The ledger keeps its receipts.
+     */
+open func resetPerformance()async throws   {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_whimbrel_fn_method_assistant_reset_performance(
+                        self.uniffiCloneHandle()
+                )
+            },
+            pollFunc: ffi_whimbrel_rust_future_poll_void,
+            completeFunc: ffi_whimbrel_rust_future_complete_void,
+            freeFunc: ffi_whimbrel_rust_future_free_void,
+            liftFunc: { $0 },
+            errorHandler: FfiConverterTypeCoreError_lift
+        )
+}
+
+    /**
      * Does a task with a text.
      */
 open func task(task: TextTask, text: String, options: TaskOptions = TaskOptions())throws  -> Answer  {
@@ -1507,6 +1603,18 @@ open func task(task: TextTask, text: String, options: TaskOptions = TaskOptions(
         FfiConverterTypeTextTask_lower(task),
         FfiConverterString.lower(text),
         FfiConverterTypeTaskOptions_lower(options),uniffiCallStatus
+    )
+})
+}
+
+    /**
+     * The telemetry. It does something where the app's policy has a section `telemetry`.
+     */
+open func telemetry() -> Telemetry  {
+    return try!  FfiConverterTypeTelemetry_lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_whimbrel_fn_method_assistant_telemetry(
+            self.uniffiCloneHandle(),uniffiCallStatus
     )
 })
 }
@@ -5331,6 +5439,275 @@ public func FfiConverterTypeSystemModel_lower(_ value: SystemModel) -> UInt64 {
 
 
 /**
+ * The telemetry of an assistant. Nothing is sent before the user has agreed, and nothing afterwards if the user changes their mind.
+ */
+public protocol TelemetryProtocol: AnyObject, Sendable {
+
+    /**
+     * The user agrees that this is sent to where the policy says. Only what happens from now on is sent.
+     */
+    func allow(signals: TelemetrySignals) async throws
+
+    /**
+     * Sends what is due. While the assistant lives this happens by itself. Call it when the system gives the app time in the background, and with
+     * `within_ms` when the app goes to the background: for so many milliseconds it may still run.
+     */
+    func run(withinMs: UInt64?) async throws  -> TelemetryRun
+
+    /**
+     * Connection settings of the collector that are not part of the policy.
+     */
+    func setCollector(extras: EndpointExtras) throws
+
+    /**
+     * Keeps the collector's key in the vault; without a value it is forgotten.
+     */
+    func setKey(key: String?) async throws
+
+    /**
+     * Names of models and tasks that may be sent as they are. All others are sent as `other`.
+     */
+    func setNames(models: [String], tasks: [String])
+
+    /**
+     * How it stands.
+     */
+    func status() async throws  -> TelemetryStatus
+
+    /**
+     * The user withdraws the consent. Afterwards nothing is sent any more, and what waited is forgotten.
+     */
+    func withdraw() async throws
+
+}
+/**
+ * The telemetry of an assistant. Nothing is sent before the user has agreed, and nothing afterwards if the user changes their mind.
+ */
+open class Telemetry: TelemetryProtocol, @unchecked Sendable {
+    fileprivate let handle: UInt64
+
+    /// Used to instantiate a [FFIObject] without an actual handle, for fakes in tests, mostly.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public struct NoHandle {
+        public init() {}
+    }
+
+    // TODO: We'd like this to be `private` but for Swifty reasons,
+    // we can't implement `FfiConverter` without making this `required` and we can't
+    // make it `required` without making it `public`.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    required public init(unsafeFromHandle handle: UInt64) {
+        self.handle = handle
+    }
+
+    // This constructor can be used to instantiate a fake object.
+    // - Parameter noHandle: Placeholder value so we can have a constructor separate from the default empty one that may be implemented for classes extending [FFIObject].
+    //
+    // - Warning:
+    //     Any object instantiated with this constructor cannot be passed to an actual Rust-backed object. Since there isn't a backing handle the FFI lower functions will crash.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public init(noHandle: NoHandle) {
+        self.handle = 0
+    }
+
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public func uniffiCloneHandle() -> UInt64 {
+        return try! rustCall { uniffi_whimbrel_fn_clone_telemetry(self.handle, $0) }
+    }
+    // No primary constructor declared for this class.
+
+    deinit {
+        if handle == 0 {
+            // Mock objects have handle=0 don't try to free them
+            return
+        }
+
+        try! rustCall { uniffi_whimbrel_fn_free_telemetry(handle, $0) }
+    }
+
+
+
+
+    /**
+     * The user agrees that this is sent to where the policy says. Only what happens from now on is sent.
+     */
+open func allow(signals: TelemetrySignals)async throws   {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_whimbrel_fn_method_telemetry_allow(
+                        self.uniffiCloneHandle(),FfiConverterTypeTelemetrySignals_lower(signals)
+                )
+            },
+            pollFunc: ffi_whimbrel_rust_future_poll_void,
+            completeFunc: ffi_whimbrel_rust_future_complete_void,
+            freeFunc: ffi_whimbrel_rust_future_free_void,
+            liftFunc: { $0 },
+            errorHandler: FfiConverterTypeCoreError_lift
+        )
+}
+
+    /**
+     * Sends what is due. While the assistant lives this happens by itself. Call it when the system gives the app time in the background, and with
+     * `within_ms` when the app goes to the background: for so many milliseconds it may still run.
+     */
+open func run(withinMs: UInt64? = nil)async throws  -> TelemetryRun  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_whimbrel_fn_method_telemetry_run(
+                        self.uniffiCloneHandle(),FfiConverterOptionUInt64.lower(withinMs)
+                )
+            },
+            pollFunc: ffi_whimbrel_rust_future_poll_rust_buffer,
+            completeFunc: ffi_whimbrel_rust_future_complete_rust_buffer,
+            freeFunc: ffi_whimbrel_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterTypeTelemetryRun_lift,
+            errorHandler: FfiConverterTypeCoreError_lift
+        )
+}
+
+    /**
+     * Connection settings of the collector that are not part of the policy.
+     */
+open func setCollector(extras: EndpointExtras)throws   {try rustCallWithError(FfiConverterTypeCoreError_lift) {
+        uniffiCallStatus in
+    uniffi_whimbrel_fn_method_telemetry_set_collector(
+            self.uniffiCloneHandle(),
+        FfiConverterTypeEndpointExtras_lower(extras),uniffiCallStatus
+    )
+}
+}
+
+    /**
+     * Keeps the collector's key in the vault; without a value it is forgotten.
+     */
+open func setKey(key: String?)async throws   {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_whimbrel_fn_method_telemetry_set_key(
+                        self.uniffiCloneHandle(),FfiConverterOptionString.lower(key)
+                )
+            },
+            pollFunc: ffi_whimbrel_rust_future_poll_void,
+            completeFunc: ffi_whimbrel_rust_future_complete_void,
+            freeFunc: ffi_whimbrel_rust_future_free_void,
+            liftFunc: { $0 },
+            errorHandler: FfiConverterTypeCoreError_lift
+        )
+}
+
+    /**
+     * Names of models and tasks that may be sent as they are. All others are sent as `other`.
+     */
+open func setNames(models: [String], tasks: [String])  {try! rustCall() {
+        uniffiCallStatus in
+    uniffi_whimbrel_fn_method_telemetry_set_names(
+            self.uniffiCloneHandle(),
+        FfiConverterSequenceString.lower(models),
+        FfiConverterSequenceString.lower(tasks),uniffiCallStatus
+    )
+}
+}
+
+    /**
+     * How it stands.
+     */
+open func status()async throws  -> TelemetryStatus  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_whimbrel_fn_method_telemetry_status(
+                        self.uniffiCloneHandle()
+                )
+            },
+            pollFunc: ffi_whimbrel_rust_future_poll_rust_buffer,
+            completeFunc: ffi_whimbrel_rust_future_complete_rust_buffer,
+            freeFunc: ffi_whimbrel_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterTypeTelemetryStatus_lift,
+            errorHandler: FfiConverterTypeCoreError_lift
+        )
+}
+
+    /**
+     * The user withdraws the consent. Afterwards nothing is sent any more, and what waited is forgotten.
+     */
+open func withdraw()async throws   {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_whimbrel_fn_method_telemetry_withdraw(
+                        self.uniffiCloneHandle()
+                )
+            },
+            pollFunc: ffi_whimbrel_rust_future_poll_void,
+            completeFunc: ffi_whimbrel_rust_future_complete_void,
+            freeFunc: ffi_whimbrel_rust_future_free_void,
+            liftFunc: { $0 },
+            errorHandler: FfiConverterTypeCoreError_lift
+        )
+}
+
+
+
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeTelemetry: FfiConverter {
+    typealias FfiType = UInt64
+    typealias SwiftType = Telemetry
+
+    public static func lift(_ handle: UInt64) throws -> Telemetry {
+        return Telemetry(unsafeFromHandle: handle)
+    }
+
+    public static func lower(_ value: Telemetry) -> UInt64 {
+        return value.uniffiCloneHandle()
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Telemetry {
+        let handle: UInt64 = try readInt(&buf)
+        return try lift(handle)
+    }
+
+    public static func write(_ value: Telemetry, into buf: inout [UInt8]) {
+        writeInt(&buf, lower(value))
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeTelemetry_lift(_ handle: UInt64) throws -> Telemetry {
+    return try FfiConverterTypeTelemetry.lift(handle)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeTelemetry_lower(_ value: Telemetry) -> UInt64 {
+    return FfiConverterTypeTelemetry.lower(value)
+}
+
+
+
+
+
+
+/**
  * One kind of work with a text.
  */
 public protocol TextTaskProtocol: AnyObject, Sendable {
@@ -6366,6 +6743,10 @@ public struct DeviceUpdate: Equatable, Hashable {
      */
     public let charging: Bool?
     /**
+     * The power that the battery gives now, for the whole device, in milliwatts: current times voltage.
+     */
+    public let batteryMilliwatts: UInt32?
+    /**
      * Whether power saving is on.
      */
     public let powerSave: Bool?
@@ -6428,6 +6809,9 @@ public struct DeviceUpdate: Equatable, Hashable {
          * Whether the battery is charging.
          */charging: Bool? = nil,
         /**
+         * The power that the battery gives now, for the whole device, in milliwatts: current times voltage.
+         */batteryMilliwatts: UInt32? = nil,
+        /**
          * Whether power saving is on.
          */powerSave: Bool? = nil,
         /**
@@ -6468,6 +6852,7 @@ public struct DeviceUpdate: Equatable, Hashable {
          */unknown: [DeviceFact] = []) {
         self.batteryPercent = batteryPercent
         self.charging = charging
+        self.batteryMilliwatts = batteryMilliwatts
         self.powerSave = powerSave
         self.thermal = thermal
         self.memoryTotalBytes = memoryTotalBytes
@@ -6501,6 +6886,7 @@ public struct FfiConverterTypeDeviceUpdate: FfiConverterRustBuffer {
             try DeviceUpdate(
                 batteryPercent: FfiConverterOptionUInt8.read(from: &buf),
                 charging: FfiConverterOptionBool.read(from: &buf),
+                batteryMilliwatts: FfiConverterOptionUInt32.read(from: &buf),
                 powerSave: FfiConverterOptionBool.read(from: &buf),
                 thermal: FfiConverterOptionTypeThermal.read(from: &buf),
                 memoryTotalBytes: FfiConverterOptionUInt64.read(from: &buf),
@@ -6520,6 +6906,7 @@ public struct FfiConverterTypeDeviceUpdate: FfiConverterRustBuffer {
     public static func write(_ value: DeviceUpdate, into buf: inout [UInt8]) {
         FfiConverterOptionUInt8.write(value.batteryPercent, into: &buf)
         FfiConverterOptionBool.write(value.charging, into: &buf)
+        FfiConverterOptionUInt32.write(value.batteryMilliwatts, into: &buf)
         FfiConverterOptionBool.write(value.powerSave, into: &buf)
         FfiConverterOptionTypeThermal.write(value.thermal, into: &buf)
         FfiConverterOptionUInt64.write(value.memoryTotalBytes, into: &buf)
@@ -6549,6 +6936,85 @@ public func FfiConverterTypeDeviceUpdate_lift(_ buf: RustBuffer) throws -> Devic
 #endif
 public func FfiConverterTypeDeviceUpdate_lower(_ value: DeviceUpdate) -> RustBuffer {
     return FfiConverterTypeDeviceUpdate.lower(value)
+}
+
+
+/**
+ * How often the app was ended in a stage of a request.
+ */
+public struct EndingCount: Equatable, Hashable {
+    /**
+     * The stage.
+     */
+    public let stage: RequestStage
+    /**
+     * How often.
+     */
+    public let times: UInt64
+    /**
+     * How often the request had made no progress for ten seconds before.
+     */
+    public let stuck: UInt64
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * The stage.
+         */stage: RequestStage,
+        /**
+         * How often.
+         */times: UInt64,
+        /**
+         * How often the request had made no progress for ten seconds before.
+         */stuck: UInt64) {
+        self.stage = stage
+        self.times = times
+        self.stuck = stuck
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension EndingCount: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeEndingCount: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> EndingCount {
+        return
+            try EndingCount(
+                stage: FfiConverterTypeRequestStage.read(from: &buf),
+                times: FfiConverterUInt64.read(from: &buf),
+                stuck: FfiConverterUInt64.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: EndingCount, into buf: inout [UInt8]) {
+        FfiConverterTypeRequestStage.write(value.stage, into: &buf)
+        FfiConverterUInt64.write(value.times, into: &buf)
+        FfiConverterUInt64.write(value.stuck, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeEndingCount_lift(_ buf: RustBuffer) throws -> EndingCount {
+    return try FfiConverterTypeEndingCount.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeEndingCount_lower(_ value: EndingCount) -> RustBuffer {
+    return FfiConverterTypeEndingCount.lower(value)
 }
 
 
@@ -6650,6 +7116,75 @@ public func FfiConverterTypeEndpointExtras_lift(_ buf: RustBuffer) throws -> End
 #endif
 public func FfiConverterTypeEndpointExtras_lower(_ value: EndpointExtras) -> RustBuffer {
     return FfiConverterTypeEndpointExtras.lower(value)
+}
+
+
+/**
+ * Energy by the method of estimating it.
+ */
+public struct EnergyTotal: Equatable, Hashable {
+    /**
+     * The method.
+     */
+    public let method: String
+    /**
+     * Millijoules.
+     */
+    public let millijoules: UInt64
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * The method.
+         */method: String,
+        /**
+         * Millijoules.
+         */millijoules: UInt64) {
+        self.method = method
+        self.millijoules = millijoules
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension EnergyTotal: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeEnergyTotal: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> EnergyTotal {
+        return
+            try EnergyTotal(
+                method: FfiConverterString.read(from: &buf),
+                millijoules: FfiConverterUInt64.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: EnergyTotal, into buf: inout [UInt8]) {
+        FfiConverterString.write(value.method, into: &buf)
+        FfiConverterUInt64.write(value.millijoules, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeEnergyTotal_lift(_ buf: RustBuffer) throws -> EnergyTotal {
+    return try FfiConverterTypeEnergyTotal.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeEnergyTotal_lower(_ value: EnergyTotal) -> RustBuffer {
+    return FfiConverterTypeEnergyTotal.lower(value)
 }
 
 
@@ -6759,6 +7294,75 @@ public func FfiConverterTypeExplanation_lift(_ buf: RustBuffer) throws -> Explan
 #endif
 public func FfiConverterTypeExplanation_lower(_ value: Explanation) -> RustBuffer {
     return FfiConverterTypeExplanation.lower(value)
+}
+
+
+/**
+ * How often requests failed with a code.
+ */
+public struct FailureCount: Equatable, Hashable {
+    /**
+     * The code.
+     */
+    public let code: String
+    /**
+     * How often.
+     */
+    public let count: UInt64
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * The code.
+         */code: String,
+        /**
+         * How often.
+         */count: UInt64) {
+        self.code = code
+        self.count = count
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension FailureCount: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeFailureCount: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> FailureCount {
+        return
+            try FailureCount(
+                code: FfiConverterString.read(from: &buf),
+                count: FfiConverterUInt64.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: FailureCount, into buf: inout [UInt8]) {
+        FfiConverterString.write(value.code, into: &buf)
+        FfiConverterUInt64.write(value.count, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeFailureCount_lift(_ buf: RustBuffer) throws -> FailureCount {
+    return try FfiConverterTypeFailureCount.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeFailureCount_lower(_ value: FailureCount) -> RustBuffer {
+    return FfiConverterTypeFailureCount.lower(value)
 }
 
 
@@ -7875,6 +8479,145 @@ public func FfiConverterTypeLedgerStats_lower(_ value: LedgerStats) -> RustBuffe
 
 
 /**
+ * The values of one measure over the answers of a series.
+ */
+public struct MeasuredValues: Equatable, Hashable {
+    /**
+     * The measure.
+     */
+    public let measure: Measure
+    /**
+     * How many values there are.
+     */
+    public let count: UInt64
+    /**
+     * Their sum.
+     */
+    public let sum: UInt64
+    /**
+     * The smallest.
+     */
+    public let min: UInt64
+    /**
+     * The largest.
+     */
+    public let max: UInt64
+    /**
+     * Half of the values are below it. Estimated, as is the next one.
+     */
+    public let median: Double
+    /**
+     * 95 % of the values are below it.
+     */
+    public let p95: Double
+    /**
+     * The upper bounds of the histogram's buckets.
+     */
+    public let bounds: [UInt64]
+    /**
+     * How many values are in each bucket; one more than there are bounds, for what is larger.
+     */
+    public let counts: [UInt32]
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * The measure.
+         */measure: Measure,
+        /**
+         * How many values there are.
+         */count: UInt64,
+        /**
+         * Their sum.
+         */sum: UInt64,
+        /**
+         * The smallest.
+         */min: UInt64,
+        /**
+         * The largest.
+         */max: UInt64,
+        /**
+         * Half of the values are below it. Estimated, as is the next one.
+         */median: Double,
+        /**
+         * 95 % of the values are below it.
+         */p95: Double,
+        /**
+         * The upper bounds of the histogram's buckets.
+         */bounds: [UInt64],
+        /**
+         * How many values are in each bucket; one more than there are bounds, for what is larger.
+         */counts: [UInt32]) {
+        self.measure = measure
+        self.count = count
+        self.sum = sum
+        self.min = min
+        self.max = max
+        self.median = median
+        self.p95 = p95
+        self.bounds = bounds
+        self.counts = counts
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension MeasuredValues: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeMeasuredValues: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> MeasuredValues {
+        return
+            try MeasuredValues(
+                measure: FfiConverterTypeMeasure.read(from: &buf),
+                count: FfiConverterUInt64.read(from: &buf),
+                sum: FfiConverterUInt64.read(from: &buf),
+                min: FfiConverterUInt64.read(from: &buf),
+                max: FfiConverterUInt64.read(from: &buf),
+                median: FfiConverterDouble.read(from: &buf),
+                p95: FfiConverterDouble.read(from: &buf),
+                bounds: FfiConverterSequenceUInt64.read(from: &buf),
+                counts: FfiConverterSequenceUInt32.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: MeasuredValues, into buf: inout [UInt8]) {
+        FfiConverterTypeMeasure.write(value.measure, into: &buf)
+        FfiConverterUInt64.write(value.count, into: &buf)
+        FfiConverterUInt64.write(value.sum, into: &buf)
+        FfiConverterUInt64.write(value.min, into: &buf)
+        FfiConverterUInt64.write(value.max, into: &buf)
+        FfiConverterDouble.write(value.median, into: &buf)
+        FfiConverterDouble.write(value.p95, into: &buf)
+        FfiConverterSequenceUInt64.write(value.bounds, into: &buf)
+        FfiConverterSequenceUInt32.write(value.counts, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeMeasuredValues_lift(_ buf: RustBuffer) throws -> MeasuredValues {
+    return try FfiConverterTypeMeasuredValues.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeMeasuredValues_lower(_ value: MeasuredValues) -> RustBuffer {
+    return FfiConverterTypeMeasuredValues.lower(value)
+}
+
+
+/**
  * One message of a conversation. To resume an earlier conversation, pass back the messages that `messages()` returned.
  */
 public struct Message: Equatable, Hashable {
@@ -8436,6 +9179,463 @@ public func FfiConverterTypePendingCall_lift(_ buf: RustBuffer) throws -> Pendin
 #endif
 public func FfiConverterTypePendingCall_lower(_ value: PendingCall) -> RustBuffer {
     return FfiConverterTypePendingCall.lower(value)
+}
+
+
+/**
+ * What requests took since counting began. Everything is counted on this device, and nothing of it is sent.
+ */
+public struct Performance: Equatable, Hashable {
+    /**
+     * When counting began, in milliseconds since 1970.
+     */
+    public let beginsMs: UInt64
+    /**
+     * When the last request that is counted ended.
+     */
+    public let throughMs: UInt64
+    /**
+     * How all requests ended.
+     */
+    public let outcomes: RequestOutcomes
+    /**
+     * One for each kind of request, most requests first.
+     */
+    public let series: [PerformanceSeries]
+    /**
+     * The days with requests, oldest first; the last 60 of them.
+     */
+    public let days: [PerformanceDay]
+    /**
+     * Models on this device that have become slower or worse.
+     */
+    public let regressions: [Regression]
+    /**
+     * How often requests failed with each code, most frequent first.
+     */
+    public let failures: [FailureCount]
+    /**
+     * The energy used on this device, by the method of estimating it.
+     */
+    public let energy: [EnergyTotal]
+    /**
+     * How often the app was ended in the middle of a request, by its stage.
+     */
+    public let endings: [EndingCount]
+    /**
+     * All of it in JSON.
+     */
+    public let json: String
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * When counting began, in milliseconds since 1970.
+         */beginsMs: UInt64,
+        /**
+         * When the last request that is counted ended.
+         */throughMs: UInt64,
+        /**
+         * How all requests ended.
+         */outcomes: RequestOutcomes,
+        /**
+         * One for each kind of request, most requests first.
+         */series: [PerformanceSeries],
+        /**
+         * The days with requests, oldest first; the last 60 of them.
+         */days: [PerformanceDay],
+        /**
+         * Models on this device that have become slower or worse.
+         */regressions: [Regression],
+        /**
+         * How often requests failed with each code, most frequent first.
+         */failures: [FailureCount],
+        /**
+         * The energy used on this device, by the method of estimating it.
+         */energy: [EnergyTotal],
+        /**
+         * How often the app was ended in the middle of a request, by its stage.
+         */endings: [EndingCount],
+        /**
+         * All of it in JSON.
+         */json: String) {
+        self.beginsMs = beginsMs
+        self.throughMs = throughMs
+        self.outcomes = outcomes
+        self.series = series
+        self.days = days
+        self.regressions = regressions
+        self.failures = failures
+        self.energy = energy
+        self.endings = endings
+        self.json = json
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension Performance: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypePerformance: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Performance {
+        return
+            try Performance(
+                beginsMs: FfiConverterUInt64.read(from: &buf),
+                throughMs: FfiConverterUInt64.read(from: &buf),
+                outcomes: FfiConverterTypeRequestOutcomes.read(from: &buf),
+                series: FfiConverterSequenceTypePerformanceSeries.read(from: &buf),
+                days: FfiConverterSequenceTypePerformanceDay.read(from: &buf),
+                regressions: FfiConverterSequenceTypeRegression.read(from: &buf),
+                failures: FfiConverterSequenceTypeFailureCount.read(from: &buf),
+                energy: FfiConverterSequenceTypeEnergyTotal.read(from: &buf),
+                endings: FfiConverterSequenceTypeEndingCount.read(from: &buf),
+                json: FfiConverterString.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: Performance, into buf: inout [UInt8]) {
+        FfiConverterUInt64.write(value.beginsMs, into: &buf)
+        FfiConverterUInt64.write(value.throughMs, into: &buf)
+        FfiConverterTypeRequestOutcomes.write(value.outcomes, into: &buf)
+        FfiConverterSequenceTypePerformanceSeries.write(value.series, into: &buf)
+        FfiConverterSequenceTypePerformanceDay.write(value.days, into: &buf)
+        FfiConverterSequenceTypeRegression.write(value.regressions, into: &buf)
+        FfiConverterSequenceTypeFailureCount.write(value.failures, into: &buf)
+        FfiConverterSequenceTypeEnergyTotal.write(value.energy, into: &buf)
+        FfiConverterSequenceTypeEndingCount.write(value.endings, into: &buf)
+        FfiConverterString.write(value.json, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypePerformance_lift(_ buf: RustBuffer) throws -> Performance {
+    return try FfiConverterTypePerformance.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypePerformance_lower(_ value: Performance) -> RustBuffer {
+    return FfiConverterTypePerformance.lower(value)
+}
+
+
+/**
+ * What one day's requests took.
+ */
+public struct PerformanceDay: Equatable, Hashable {
+    /**
+     * When the day began, in milliseconds since 1970.
+     */
+    public let beginsMs: UInt64
+    /**
+     * How its requests ended.
+     */
+    public let outcomes: RequestOutcomes
+    /**
+     * How many were answered on this device.
+     */
+    public let answeredHere: UInt64
+    /**
+     * How many were answered elsewhere.
+     */
+    public let answeredElsewhere: UInt64
+    /**
+     * Bytes that left the device.
+     */
+    public let bytesOut: UInt64
+    /**
+     * Tokens of answers.
+     */
+    public let outputTokens: UInt64
+    /**
+     * Energy used on this device, in millijoules.
+     */
+    public let millijoules: UInt64
+    /**
+     * The median time to the first text, in milliseconds. Absent if there was no text.
+     */
+    public let medianFirstTokenMs: UInt64?
+    /**
+     * The median speed of answers on this device, in tokens per second.
+     */
+    public let decodeTokensPerSecond: Double?
+    /**
+     * How fast the battery's charge fell between requests, in percent an hour, whatever the reason.
+     */
+    public let batteryPercentPerHour: Double?
+    /**
+     * The hottest that the device was at the end of a request.
+     */
+    public let thermalMax: Thermal?
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * When the day began, in milliseconds since 1970.
+         */beginsMs: UInt64,
+        /**
+         * How its requests ended.
+         */outcomes: RequestOutcomes,
+        /**
+         * How many were answered on this device.
+         */answeredHere: UInt64,
+        /**
+         * How many were answered elsewhere.
+         */answeredElsewhere: UInt64,
+        /**
+         * Bytes that left the device.
+         */bytesOut: UInt64,
+        /**
+         * Tokens of answers.
+         */outputTokens: UInt64,
+        /**
+         * Energy used on this device, in millijoules.
+         */millijoules: UInt64,
+        /**
+         * The median time to the first text, in milliseconds. Absent if there was no text.
+         */medianFirstTokenMs: UInt64?,
+        /**
+         * The median speed of answers on this device, in tokens per second.
+         */decodeTokensPerSecond: Double?,
+        /**
+         * How fast the battery's charge fell between requests, in percent an hour, whatever the reason.
+         */batteryPercentPerHour: Double?,
+        /**
+         * The hottest that the device was at the end of a request.
+         */thermalMax: Thermal?) {
+        self.beginsMs = beginsMs
+        self.outcomes = outcomes
+        self.answeredHere = answeredHere
+        self.answeredElsewhere = answeredElsewhere
+        self.bytesOut = bytesOut
+        self.outputTokens = outputTokens
+        self.millijoules = millijoules
+        self.medianFirstTokenMs = medianFirstTokenMs
+        self.decodeTokensPerSecond = decodeTokensPerSecond
+        self.batteryPercentPerHour = batteryPercentPerHour
+        self.thermalMax = thermalMax
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension PerformanceDay: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypePerformanceDay: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> PerformanceDay {
+        return
+            try PerformanceDay(
+                beginsMs: FfiConverterUInt64.read(from: &buf),
+                outcomes: FfiConverterTypeRequestOutcomes.read(from: &buf),
+                answeredHere: FfiConverterUInt64.read(from: &buf),
+                answeredElsewhere: FfiConverterUInt64.read(from: &buf),
+                bytesOut: FfiConverterUInt64.read(from: &buf),
+                outputTokens: FfiConverterUInt64.read(from: &buf),
+                millijoules: FfiConverterUInt64.read(from: &buf),
+                medianFirstTokenMs: FfiConverterOptionUInt64.read(from: &buf),
+                decodeTokensPerSecond: FfiConverterOptionDouble.read(from: &buf),
+                batteryPercentPerHour: FfiConverterOptionDouble.read(from: &buf),
+                thermalMax: FfiConverterOptionTypeThermal.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: PerformanceDay, into buf: inout [UInt8]) {
+        FfiConverterUInt64.write(value.beginsMs, into: &buf)
+        FfiConverterTypeRequestOutcomes.write(value.outcomes, into: &buf)
+        FfiConverterUInt64.write(value.answeredHere, into: &buf)
+        FfiConverterUInt64.write(value.answeredElsewhere, into: &buf)
+        FfiConverterUInt64.write(value.bytesOut, into: &buf)
+        FfiConverterUInt64.write(value.outputTokens, into: &buf)
+        FfiConverterUInt64.write(value.millijoules, into: &buf)
+        FfiConverterOptionUInt64.write(value.medianFirstTokenMs, into: &buf)
+        FfiConverterOptionDouble.write(value.decodeTokensPerSecond, into: &buf)
+        FfiConverterOptionDouble.write(value.batteryPercentPerHour, into: &buf)
+        FfiConverterOptionTypeThermal.write(value.thermalMax, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypePerformanceDay_lift(_ buf: RustBuffer) throws -> PerformanceDay {
+    return try FfiConverterTypePerformanceDay.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypePerformanceDay_lower(_ value: PerformanceDay) -> RustBuffer {
+    return FfiConverterTypePerformanceDay.lower(value)
+}
+
+
+/**
+ * What requests of one kind took: those of one task that one model answered at one kind of place.
+ */
+public struct PerformanceSeries: Equatable, Hashable {
+    /**
+     * Where they were answered, or tried last. Absent if no place was asked.
+     */
+    public let place: PlaceKind?
+    /**
+     * The model.
+     */
+    public let model: String?
+    /**
+     * The model's variant, on this device.
+     */
+    public let variant: String?
+    /**
+     * The task.
+     */
+    public let task: String
+    /**
+     * The class of the device, if its memory is known.
+     */
+    public let device: DeviceClass?
+    /**
+     * How they ended.
+     */
+    public let outcomes: RequestOutcomes
+    /**
+     * Bytes that left the device for them.
+     */
+    public let bytesOut: UInt64
+    /**
+     * Bytes that were received for them.
+     */
+    public let bytesIn: UInt64
+    /**
+     * The most memory that the process had at the end of one of them, in bytes.
+     */
+    public let memoryBytesMax: UInt64
+    /**
+     * The measures that have values.
+     */
+    public let measures: [MeasuredValues]
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * Where they were answered, or tried last. Absent if no place was asked.
+         */place: PlaceKind?,
+        /**
+         * The model.
+         */model: String?,
+        /**
+         * The model's variant, on this device.
+         */variant: String?,
+        /**
+         * The task.
+         */task: String,
+        /**
+         * The class of the device, if its memory is known.
+         */device: DeviceClass?,
+        /**
+         * How they ended.
+         */outcomes: RequestOutcomes,
+        /**
+         * Bytes that left the device for them.
+         */bytesOut: UInt64,
+        /**
+         * Bytes that were received for them.
+         */bytesIn: UInt64,
+        /**
+         * The most memory that the process had at the end of one of them, in bytes.
+         */memoryBytesMax: UInt64,
+        /**
+         * The measures that have values.
+         */measures: [MeasuredValues]) {
+        self.place = place
+        self.model = model
+        self.variant = variant
+        self.task = task
+        self.device = device
+        self.outcomes = outcomes
+        self.bytesOut = bytesOut
+        self.bytesIn = bytesIn
+        self.memoryBytesMax = memoryBytesMax
+        self.measures = measures
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension PerformanceSeries: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypePerformanceSeries: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> PerformanceSeries {
+        return
+            try PerformanceSeries(
+                place: FfiConverterOptionTypePlaceKind.read(from: &buf),
+                model: FfiConverterOptionString.read(from: &buf),
+                variant: FfiConverterOptionString.read(from: &buf),
+                task: FfiConverterString.read(from: &buf),
+                device: FfiConverterOptionTypeDeviceClass.read(from: &buf),
+                outcomes: FfiConverterTypeRequestOutcomes.read(from: &buf),
+                bytesOut: FfiConverterUInt64.read(from: &buf),
+                bytesIn: FfiConverterUInt64.read(from: &buf),
+                memoryBytesMax: FfiConverterUInt64.read(from: &buf),
+                measures: FfiConverterSequenceTypeMeasuredValues.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: PerformanceSeries, into buf: inout [UInt8]) {
+        FfiConverterOptionTypePlaceKind.write(value.place, into: &buf)
+        FfiConverterOptionString.write(value.model, into: &buf)
+        FfiConverterOptionString.write(value.variant, into: &buf)
+        FfiConverterString.write(value.task, into: &buf)
+        FfiConverterOptionTypeDeviceClass.write(value.device, into: &buf)
+        FfiConverterTypeRequestOutcomes.write(value.outcomes, into: &buf)
+        FfiConverterUInt64.write(value.bytesOut, into: &buf)
+        FfiConverterUInt64.write(value.bytesIn, into: &buf)
+        FfiConverterUInt64.write(value.memoryBytesMax, into: &buf)
+        FfiConverterSequenceTypeMeasuredValues.write(value.measures, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypePerformanceSeries_lift(_ buf: RustBuffer) throws -> PerformanceSeries {
+    return try FfiConverterTypePerformanceSeries.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypePerformanceSeries_lower(_ value: PerformanceSeries) -> RustBuffer {
+    return FfiConverterTypePerformanceSeries.lower(value)
 }
 
 
@@ -9559,6 +10759,125 @@ public func FfiConverterTypeRefused_lower(_ value: Refused) -> RustBuffer {
 
 
 /**
+ * A model on this device has become slower or worse.
+ */
+public struct Regression: Equatable, Hashable {
+    /**
+     * The model.
+     */
+    public let model: String
+    /**
+     * Its variant.
+     */
+    public let variant: String
+    /**
+     * What has become worse.
+     */
+    public let kind: RegressionKind
+    /**
+     * When it became so, estimated, in milliseconds since 1970.
+     */
+    public let sinceMs: UInt64
+    /**
+     * When that was found.
+     */
+    public let foundMs: UInt64
+    /**
+     * What it was before: the typical time for a token of an answer in microseconds, or the share of bad or rejected answers, 0 to 1.
+     */
+    public let before: Double
+    /**
+     * What it is now, in the same unit.
+     */
+    public let after: Double
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * The model.
+         */model: String,
+        /**
+         * Its variant.
+         */variant: String,
+        /**
+         * What has become worse.
+         */kind: RegressionKind,
+        /**
+         * When it became so, estimated, in milliseconds since 1970.
+         */sinceMs: UInt64,
+        /**
+         * When that was found.
+         */foundMs: UInt64,
+        /**
+         * What it was before: the typical time for a token of an answer in microseconds, or the share of bad or rejected answers, 0 to 1.
+         */before: Double,
+        /**
+         * What it is now, in the same unit.
+         */after: Double) {
+        self.model = model
+        self.variant = variant
+        self.kind = kind
+        self.sinceMs = sinceMs
+        self.foundMs = foundMs
+        self.before = before
+        self.after = after
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension Regression: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeRegression: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Regression {
+        return
+            try Regression(
+                model: FfiConverterString.read(from: &buf),
+                variant: FfiConverterString.read(from: &buf),
+                kind: FfiConverterTypeRegressionKind.read(from: &buf),
+                sinceMs: FfiConverterUInt64.read(from: &buf),
+                foundMs: FfiConverterUInt64.read(from: &buf),
+                before: FfiConverterDouble.read(from: &buf),
+                after: FfiConverterDouble.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: Regression, into buf: inout [UInt8]) {
+        FfiConverterString.write(value.model, into: &buf)
+        FfiConverterString.write(value.variant, into: &buf)
+        FfiConverterTypeRegressionKind.write(value.kind, into: &buf)
+        FfiConverterUInt64.write(value.sinceMs, into: &buf)
+        FfiConverterUInt64.write(value.foundMs, into: &buf)
+        FfiConverterDouble.write(value.before, into: &buf)
+        FfiConverterDouble.write(value.after, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeRegression_lift(_ buf: RustBuffer) throws -> Regression {
+    return try FfiConverterTypeRegression.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeRegression_lower(_ value: Regression) -> RustBuffer {
+    return FfiConverterTypeRegression.lower(value)
+}
+
+
+/**
  * What a repair gave up.
  */
 public struct Repaired: Equatable, Hashable {
@@ -10007,6 +11326,214 @@ public func FfiConverterTypeReport_lift(_ buf: RustBuffer) throws -> Report {
 #endif
 public func FfiConverterTypeReport_lower(_ value: Report) -> RustBuffer {
     return FfiConverterTypeReport.lower(value)
+}
+
+
+/**
+ * A request that was going on when the app was ended.
+ */
+public struct RequestEnding: Equatable, Hashable {
+    /**
+     * What it was doing.
+     */
+    public let stage: RequestStage
+    /**
+     * When it made progress last, in milliseconds since 1970.
+     */
+    public let progressMs: UInt64
+    /**
+     * When the app was known to run last.
+     */
+    public let aliveMs: UInt64
+    /**
+     * Whether it had made no progress for ten seconds: the app was probably ended because of that.
+     */
+    public let stuck: Bool
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * What it was doing.
+         */stage: RequestStage,
+        /**
+         * When it made progress last, in milliseconds since 1970.
+         */progressMs: UInt64,
+        /**
+         * When the app was known to run last.
+         */aliveMs: UInt64,
+        /**
+         * Whether it had made no progress for ten seconds: the app was probably ended because of that.
+         */stuck: Bool) {
+        self.stage = stage
+        self.progressMs = progressMs
+        self.aliveMs = aliveMs
+        self.stuck = stuck
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension RequestEnding: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeRequestEnding: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> RequestEnding {
+        return
+            try RequestEnding(
+                stage: FfiConverterTypeRequestStage.read(from: &buf),
+                progressMs: FfiConverterUInt64.read(from: &buf),
+                aliveMs: FfiConverterUInt64.read(from: &buf),
+                stuck: FfiConverterBool.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: RequestEnding, into buf: inout [UInt8]) {
+        FfiConverterTypeRequestStage.write(value.stage, into: &buf)
+        FfiConverterUInt64.write(value.progressMs, into: &buf)
+        FfiConverterUInt64.write(value.aliveMs, into: &buf)
+        FfiConverterBool.write(value.stuck, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeRequestEnding_lift(_ buf: RustBuffer) throws -> RequestEnding {
+    return try FfiConverterTypeRequestEnding.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeRequestEnding_lower(_ value: RequestEnding) -> RustBuffer {
+    return FfiConverterTypeRequestEnding.lower(value)
+}
+
+
+/**
+ * How requests ended.
+ */
+public struct RequestOutcomes: Equatable, Hashable {
+    /**
+     * With an answer.
+     */
+    public let answered: UInt64
+    /**
+     * With an answer that was given before.
+     */
+    public let givenAgain: UInt64
+    /**
+     * The user or the app stopped them.
+     */
+    public let cancelled: UInt64
+    /**
+     * Without an answer.
+     */
+    public let failed: UInt64
+    /**
+     * The policy denied them.
+     */
+    public let denied: UInt64
+    /**
+     * They were deferred.
+     */
+    public let deferred: UInt64
+    /**
+     * The process ended before they did.
+     */
+    public let interrupted: UInt64
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * With an answer.
+         */answered: UInt64,
+        /**
+         * With an answer that was given before.
+         */givenAgain: UInt64,
+        /**
+         * The user or the app stopped them.
+         */cancelled: UInt64,
+        /**
+         * Without an answer.
+         */failed: UInt64,
+        /**
+         * The policy denied them.
+         */denied: UInt64,
+        /**
+         * They were deferred.
+         */deferred: UInt64,
+        /**
+         * The process ended before they did.
+         */interrupted: UInt64) {
+        self.answered = answered
+        self.givenAgain = givenAgain
+        self.cancelled = cancelled
+        self.failed = failed
+        self.denied = denied
+        self.deferred = deferred
+        self.interrupted = interrupted
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension RequestOutcomes: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeRequestOutcomes: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> RequestOutcomes {
+        return
+            try RequestOutcomes(
+                answered: FfiConverterUInt64.read(from: &buf),
+                givenAgain: FfiConverterUInt64.read(from: &buf),
+                cancelled: FfiConverterUInt64.read(from: &buf),
+                failed: FfiConverterUInt64.read(from: &buf),
+                denied: FfiConverterUInt64.read(from: &buf),
+                deferred: FfiConverterUInt64.read(from: &buf),
+                interrupted: FfiConverterUInt64.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: RequestOutcomes, into buf: inout [UInt8]) {
+        FfiConverterUInt64.write(value.answered, into: &buf)
+        FfiConverterUInt64.write(value.givenAgain, into: &buf)
+        FfiConverterUInt64.write(value.cancelled, into: &buf)
+        FfiConverterUInt64.write(value.failed, into: &buf)
+        FfiConverterUInt64.write(value.denied, into: &buf)
+        FfiConverterUInt64.write(value.deferred, into: &buf)
+        FfiConverterUInt64.write(value.interrupted, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeRequestOutcomes_lift(_ buf: RustBuffer) throws -> RequestOutcomes {
+    return try FfiConverterTypeRequestOutcomes.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeRequestOutcomes_lower(_ value: RequestOutcomes) -> RustBuffer {
+    return FfiConverterTypeRequestOutcomes.lower(value)
 }
 
 
@@ -10793,6 +12320,533 @@ public func FfiConverterTypeTaskOptions_lower(_ value: TaskOptions) -> RustBuffe
 
 
 /**
+ * What the user has agreed to.
+ */
+public struct TelemetryConsent: Equatable, Hashable {
+    /**
+     * The address for which the consent was given. For another one it is no consent.
+     */
+    public let url: String
+    /**
+     * The name of the app's service for which it was given.
+     */
+    public let service: String
+    /**
+     * What may be sent.
+     */
+    public let signals: TelemetrySignals
+    /**
+     * When it was given, in milliseconds since 1970.
+     */
+    public let givenMs: UInt64
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * The address for which the consent was given. For another one it is no consent.
+         */url: String,
+        /**
+         * The name of the app's service for which it was given.
+         */service: String,
+        /**
+         * What may be sent.
+         */signals: TelemetrySignals,
+        /**
+         * When it was given, in milliseconds since 1970.
+         */givenMs: UInt64) {
+        self.url = url
+        self.service = service
+        self.signals = signals
+        self.givenMs = givenMs
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension TelemetryConsent: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeTelemetryConsent: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> TelemetryConsent {
+        return
+            try TelemetryConsent(
+                url: FfiConverterString.read(from: &buf),
+                service: FfiConverterString.read(from: &buf),
+                signals: FfiConverterTypeTelemetrySignals.read(from: &buf),
+                givenMs: FfiConverterUInt64.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: TelemetryConsent, into buf: inout [UInt8]) {
+        FfiConverterString.write(value.url, into: &buf)
+        FfiConverterString.write(value.service, into: &buf)
+        FfiConverterTypeTelemetrySignals.write(value.signals, into: &buf)
+        FfiConverterUInt64.write(value.givenMs, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeTelemetryConsent_lift(_ buf: RustBuffer) throws -> TelemetryConsent {
+    return try FfiConverterTypeTelemetryConsent.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeTelemetryConsent_lower(_ value: TelemetryConsent) -> RustBuffer {
+    return FfiConverterTypeTelemetryConsent.lower(value)
+}
+
+
+/**
+ * What a run has sent.
+ */
+public struct TelemetryRun: Equatable, Hashable {
+    /**
+     * Bytes that left the device.
+     */
+    public let bytesOut: UInt64
+    /**
+     * Whether the collector took sums.
+     */
+    public let metrics: Bool
+    /**
+     * About how many requests the collector took something.
+     */
+    public let requests: UInt64
+    /**
+     * Items that the collector has left out.
+     */
+    public let rejected: UInt64
+    /**
+     * Why nothing was sent, as a code: `not_configured`, `no_consent`, `nothing_new`, `refused`, `no_network`, `metered`, `backoff`,
+     * `budget_connections`, `budget_bytes`, `interval`, `deadline`. Absent if something was sent or tried.
+     */
+    public let because: String?
+    /**
+     * When it is time for the next run, in milliseconds since 1970.
+     */
+    public let nextMs: UInt64?
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * Bytes that left the device.
+         */bytesOut: UInt64,
+        /**
+         * Whether the collector took sums.
+         */metrics: Bool,
+        /**
+         * About how many requests the collector took something.
+         */requests: UInt64,
+        /**
+         * Items that the collector has left out.
+         */rejected: UInt64,
+        /**
+         * Why nothing was sent, as a code: `not_configured`, `no_consent`, `nothing_new`, `refused`, `no_network`, `metered`, `backoff`,
+         * `budget_connections`, `budget_bytes`, `interval`, `deadline`. Absent if something was sent or tried.
+         */because: String?,
+        /**
+         * When it is time for the next run, in milliseconds since 1970.
+         */nextMs: UInt64?) {
+        self.bytesOut = bytesOut
+        self.metrics = metrics
+        self.requests = requests
+        self.rejected = rejected
+        self.because = because
+        self.nextMs = nextMs
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension TelemetryRun: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeTelemetryRun: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> TelemetryRun {
+        return
+            try TelemetryRun(
+                bytesOut: FfiConverterUInt64.read(from: &buf),
+                metrics: FfiConverterBool.read(from: &buf),
+                requests: FfiConverterUInt64.read(from: &buf),
+                rejected: FfiConverterUInt64.read(from: &buf),
+                because: FfiConverterOptionString.read(from: &buf),
+                nextMs: FfiConverterOptionUInt64.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: TelemetryRun, into buf: inout [UInt8]) {
+        FfiConverterUInt64.write(value.bytesOut, into: &buf)
+        FfiConverterBool.write(value.metrics, into: &buf)
+        FfiConverterUInt64.write(value.requests, into: &buf)
+        FfiConverterUInt64.write(value.rejected, into: &buf)
+        FfiConverterOptionString.write(value.because, into: &buf)
+        FfiConverterOptionUInt64.write(value.nextMs, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeTelemetryRun_lift(_ buf: RustBuffer) throws -> TelemetryRun {
+    return try FfiConverterTypeTelemetryRun.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeTelemetryRun_lower(_ value: TelemetryRun) -> RustBuffer {
+    return FfiConverterTypeTelemetryRun.lower(value)
+}
+
+
+/**
+ * What a user can agree to.
+ */
+public struct TelemetrySignals: Equatable, Hashable {
+    /**
+     * Sums and histograms of what requests took.
+     */
+    public let metrics: Bool
+    /**
+     * How single requests went: times and places, never text.
+     */
+    public let traces: Bool
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * Sums and histograms of what requests took.
+         */metrics: Bool,
+        /**
+         * How single requests went: times and places, never text.
+         */traces: Bool) {
+        self.metrics = metrics
+        self.traces = traces
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension TelemetrySignals: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeTelemetrySignals: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> TelemetrySignals {
+        return
+            try TelemetrySignals(
+                metrics: FfiConverterBool.read(from: &buf),
+                traces: FfiConverterBool.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: TelemetrySignals, into buf: inout [UInt8]) {
+        FfiConverterBool.write(value.metrics, into: &buf)
+        FfiConverterBool.write(value.traces, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeTelemetrySignals_lift(_ buf: RustBuffer) throws -> TelemetrySignals {
+    return try FfiConverterTypeTelemetrySignals.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeTelemetrySignals_lower(_ value: TelemetrySignals) -> RustBuffer {
+    return FfiConverterTypeTelemetrySignals.lower(value)
+}
+
+
+/**
+ * How telemetry stands.
+ */
+public struct TelemetryStatus: Equatable, Hashable {
+    /**
+     * Where telemetry may go. Absent if the app's policy has no section for it.
+     */
+    public let target: TelemetryTarget?
+    /**
+     * What the user has agreed to. Absent if to nothing.
+     */
+    public let consent: TelemetryConsent?
+    /**
+     * What may be sent now: what the policies and the consent have in common.
+     */
+    public let signals: TelemetrySignals
+    /**
+     * Bytes that left today.
+     */
+    public let bytesToday: UInt64
+    /**
+     * Connections that were made today.
+     */
+    public let connectionsToday: UInt32
+    /**
+     * Requests about which something waits to be sent.
+     */
+    public let waiting: UInt64
+    /**
+     * Requests about which nothing will be sent, because they are too old or too many.
+     */
+    public let dropped: UInt64
+    /**
+     * Items that the collector has left out.
+     */
+    public let rejected: UInt64
+    /**
+     * All of it in JSON.
+     */
+    public let json: String
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * Where telemetry may go. Absent if the app's policy has no section for it.
+         */target: TelemetryTarget?,
+        /**
+         * What the user has agreed to. Absent if to nothing.
+         */consent: TelemetryConsent?,
+        /**
+         * What may be sent now: what the policies and the consent have in common.
+         */signals: TelemetrySignals,
+        /**
+         * Bytes that left today.
+         */bytesToday: UInt64,
+        /**
+         * Connections that were made today.
+         */connectionsToday: UInt32,
+        /**
+         * Requests about which something waits to be sent.
+         */waiting: UInt64,
+        /**
+         * Requests about which nothing will be sent, because they are too old or too many.
+         */dropped: UInt64,
+        /**
+         * Items that the collector has left out.
+         */rejected: UInt64,
+        /**
+         * All of it in JSON.
+         */json: String) {
+        self.target = target
+        self.consent = consent
+        self.signals = signals
+        self.bytesToday = bytesToday
+        self.connectionsToday = connectionsToday
+        self.waiting = waiting
+        self.dropped = dropped
+        self.rejected = rejected
+        self.json = json
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension TelemetryStatus: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeTelemetryStatus: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> TelemetryStatus {
+        return
+            try TelemetryStatus(
+                target: FfiConverterOptionTypeTelemetryTarget.read(from: &buf),
+                consent: FfiConverterOptionTypeTelemetryConsent.read(from: &buf),
+                signals: FfiConverterTypeTelemetrySignals.read(from: &buf),
+                bytesToday: FfiConverterUInt64.read(from: &buf),
+                connectionsToday: FfiConverterUInt32.read(from: &buf),
+                waiting: FfiConverterUInt64.read(from: &buf),
+                dropped: FfiConverterUInt64.read(from: &buf),
+                rejected: FfiConverterUInt64.read(from: &buf),
+                json: FfiConverterString.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: TelemetryStatus, into buf: inout [UInt8]) {
+        FfiConverterOptionTypeTelemetryTarget.write(value.target, into: &buf)
+        FfiConverterOptionTypeTelemetryConsent.write(value.consent, into: &buf)
+        FfiConverterTypeTelemetrySignals.write(value.signals, into: &buf)
+        FfiConverterUInt64.write(value.bytesToday, into: &buf)
+        FfiConverterUInt32.write(value.connectionsToday, into: &buf)
+        FfiConverterUInt64.write(value.waiting, into: &buf)
+        FfiConverterUInt64.write(value.dropped, into: &buf)
+        FfiConverterUInt64.write(value.rejected, into: &buf)
+        FfiConverterString.write(value.json, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeTelemetryStatus_lift(_ buf: RustBuffer) throws -> TelemetryStatus {
+    return try FfiConverterTypeTelemetryStatus.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeTelemetryStatus_lower(_ value: TelemetryStatus) -> RustBuffer {
+    return FfiConverterTypeTelemetryStatus.lower(value)
+}
+
+
+/**
+ * Where the app's policy lets telemetry go. Show it to the user before asking for consent.
+ */
+public struct TelemetryTarget: Equatable, Hashable {
+    /**
+     * The address of the collector.
+     */
+    public let url: String
+    /**
+     * The name under which the app reports.
+     */
+    public let service: String
+    /**
+     * Who operates the collector.
+     */
+    public let trust: TrustClass
+    /**
+     * What the policies let the app ask for.
+     */
+    public let signals: TelemetrySignals
+    /**
+     * How many bytes may leave in a day at most.
+     */
+    public let bytesADay: UInt64
+    /**
+     * How many connections may be made in a day at most.
+     */
+    public let connectionsADay: UInt32
+    /**
+     * Whether a metered network may be used.
+     */
+    public let metered: Bool
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * The address of the collector.
+         */url: String,
+        /**
+         * The name under which the app reports.
+         */service: String,
+        /**
+         * Who operates the collector.
+         */trust: TrustClass,
+        /**
+         * What the policies let the app ask for.
+         */signals: TelemetrySignals,
+        /**
+         * How many bytes may leave in a day at most.
+         */bytesADay: UInt64,
+        /**
+         * How many connections may be made in a day at most.
+         */connectionsADay: UInt32,
+        /**
+         * Whether a metered network may be used.
+         */metered: Bool) {
+        self.url = url
+        self.service = service
+        self.trust = trust
+        self.signals = signals
+        self.bytesADay = bytesADay
+        self.connectionsADay = connectionsADay
+        self.metered = metered
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension TelemetryTarget: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeTelemetryTarget: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> TelemetryTarget {
+        return
+            try TelemetryTarget(
+                url: FfiConverterString.read(from: &buf),
+                service: FfiConverterString.read(from: &buf),
+                trust: FfiConverterTypeTrustClass.read(from: &buf),
+                signals: FfiConverterTypeTelemetrySignals.read(from: &buf),
+                bytesADay: FfiConverterUInt64.read(from: &buf),
+                connectionsADay: FfiConverterUInt32.read(from: &buf),
+                metered: FfiConverterBool.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: TelemetryTarget, into buf: inout [UInt8]) {
+        FfiConverterString.write(value.url, into: &buf)
+        FfiConverterString.write(value.service, into: &buf)
+        FfiConverterTypeTrustClass.write(value.trust, into: &buf)
+        FfiConverterTypeTelemetrySignals.write(value.signals, into: &buf)
+        FfiConverterUInt64.write(value.bytesADay, into: &buf)
+        FfiConverterUInt32.write(value.connectionsADay, into: &buf)
+        FfiConverterBool.write(value.metered, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeTelemetryTarget_lift(_ buf: RustBuffer) throws -> TelemetryTarget {
+    return try FfiConverterTypeTelemetryTarget.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeTelemetryTarget_lower(_ value: TelemetryTarget) -> RustBuffer {
+    return FfiConverterTypeTelemetryTarget.lower(value)
+}
+
+
+/**
  * Timeouts of a request to an endpoint, in milliseconds.
  */
 public struct Timeouts: Equatable, Hashable {
@@ -11539,6 +13593,10 @@ enum CoreError: Swift.Error, Equatable, Hashable, Foundation.LocalizedError {
      */
     case NoPolicy
     /**
+     * The app's policy does not say where telemetry may go.
+     */
+    case NoTelemetry
+    /**
      * Only a model of this device has something to save.
      */
     case NoModel
@@ -11746,54 +13804,55 @@ public struct FfiConverterTypeCoreError: FfiConverterRustBuffer {
         case 9: return .ToolsCannotWait
         case 10: return .NothingToRepeat
         case 11: return .NoPolicy
-        case 12: return .NoModel
-        case 13: return .Policy(
+        case 12: return .NoTelemetry
+        case 13: return .NoModel
+        case 14: return .Policy(
             line: try FfiConverterUInt32.read(from: &buf),
             column: try FfiConverterUInt32.read(from: &buf),
             path: try FfiConverterString.read(from: &buf),
             reason: try FfiConverterString.read(from: &buf)
             )
-        case 14: return .Ledger(
+        case 15: return .Ledger(
             problem: try FfiConverterString.read(from: &buf),
             reason: try FfiConverterString.read(from: &buf)
             )
-        case 15: return .Import(
+        case 16: return .Import(
             problem: try FfiConverterString.read(from: &buf),
             reason: try FfiConverterString.read(from: &buf)
             )
-        case 16: return .Vault(
+        case 17: return .Vault(
             reason: try FfiConverterString.read(from: &buf),
             locked: try FfiConverterBool.read(from: &buf),
             invalidated: try FfiConverterBool.read(from: &buf)
             )
-        case 17: return .Sealed(
+        case 18: return .Sealed(
             problem: try FfiConverterString.read(from: &buf),
             reason: try FfiConverterString.read(from: &buf)
             )
-        case 18: return .NotFound(
+        case 19: return .NotFound(
             what: try FfiConverterString.read(from: &buf),
             id: try FfiConverterString.read(from: &buf)
             )
-        case 19: return .Outbox(
+        case 20: return .Outbox(
             problem: try FfiConverterString.read(from: &buf),
             reason: try FfiConverterString.read(from: &buf)
             )
-        case 20: return .Document(
+        case 21: return .Document(
             problem: try FfiConverterString.read(from: &buf),
             line: try FfiConverterUInt32.read(from: &buf),
             column: try FfiConverterUInt32.read(from: &buf),
             reason: try FfiConverterString.read(from: &buf)
             )
-        case 21: return .LimitExceeded(
+        case 22: return .LimitExceeded(
             what: try FfiConverterString.read(from: &buf),
             limit: try FfiConverterUInt64.read(from: &buf),
             found: try FfiConverterUInt64.read(from: &buf)
             )
-        case 22: return .OutOfMemory(
+        case 23: return .OutOfMemory(
             contextLength: try FfiConverterUInt32.read(from: &buf),
             bytes: try FfiConverterUInt64.read(from: &buf)
             )
-        case 23: return .Internal(
+        case 24: return .Internal(
             code: try FfiConverterUInt32.read(from: &buf),
             reason: try FfiConverterString.read(from: &buf)
             )
@@ -11863,12 +13922,16 @@ public struct FfiConverterTypeCoreError: FfiConverterRustBuffer {
             writeInt(&buf, Int32(11))
 
 
-        case .NoModel:
+        case .NoTelemetry:
             writeInt(&buf, Int32(12))
 
 
-        case let .Policy(line,column,path,reason):
+        case .NoModel:
             writeInt(&buf, Int32(13))
+
+
+        case let .Policy(line,column,path,reason):
+            writeInt(&buf, Int32(14))
             FfiConverterUInt32.write(line, into: &buf)
             FfiConverterUInt32.write(column, into: &buf)
             FfiConverterString.write(path, into: &buf)
@@ -11876,44 +13939,44 @@ public struct FfiConverterTypeCoreError: FfiConverterRustBuffer {
 
 
         case let .Ledger(problem,reason):
-            writeInt(&buf, Int32(14))
-            FfiConverterString.write(problem, into: &buf)
-            FfiConverterString.write(reason, into: &buf)
-
-
-        case let .Import(problem,reason):
             writeInt(&buf, Int32(15))
             FfiConverterString.write(problem, into: &buf)
             FfiConverterString.write(reason, into: &buf)
 
 
-        case let .Vault(reason,locked,invalidated):
+        case let .Import(problem,reason):
             writeInt(&buf, Int32(16))
+            FfiConverterString.write(problem, into: &buf)
+            FfiConverterString.write(reason, into: &buf)
+
+
+        case let .Vault(reason,locked,invalidated):
+            writeInt(&buf, Int32(17))
             FfiConverterString.write(reason, into: &buf)
             FfiConverterBool.write(locked, into: &buf)
             FfiConverterBool.write(invalidated, into: &buf)
 
 
         case let .Sealed(problem,reason):
-            writeInt(&buf, Int32(17))
+            writeInt(&buf, Int32(18))
             FfiConverterString.write(problem, into: &buf)
             FfiConverterString.write(reason, into: &buf)
 
 
         case let .NotFound(what,id):
-            writeInt(&buf, Int32(18))
+            writeInt(&buf, Int32(19))
             FfiConverterString.write(what, into: &buf)
             FfiConverterString.write(id, into: &buf)
 
 
         case let .Outbox(problem,reason):
-            writeInt(&buf, Int32(19))
+            writeInt(&buf, Int32(20))
             FfiConverterString.write(problem, into: &buf)
             FfiConverterString.write(reason, into: &buf)
 
 
         case let .Document(problem,line,column,reason):
-            writeInt(&buf, Int32(20))
+            writeInt(&buf, Int32(21))
             FfiConverterString.write(problem, into: &buf)
             FfiConverterUInt32.write(line, into: &buf)
             FfiConverterUInt32.write(column, into: &buf)
@@ -11921,20 +13984,20 @@ public struct FfiConverterTypeCoreError: FfiConverterRustBuffer {
 
 
         case let .LimitExceeded(what,limit,found):
-            writeInt(&buf, Int32(21))
+            writeInt(&buf, Int32(22))
             FfiConverterString.write(what, into: &buf)
             FfiConverterUInt64.write(limit, into: &buf)
             FfiConverterUInt64.write(found, into: &buf)
 
 
         case let .OutOfMemory(contextLength,bytes):
-            writeInt(&buf, Int32(22))
+            writeInt(&buf, Int32(23))
             FfiConverterUInt32.write(contextLength, into: &buf)
             FfiConverterUInt64.write(bytes, into: &buf)
 
 
         case let .Internal(code,reason):
-            writeInt(&buf, Int32(23))
+            writeInt(&buf, Int32(24))
             FfiConverterUInt32.write(code, into: &buf)
             FfiConverterString.write(reason, into: &buf)
 
@@ -12054,6 +14117,91 @@ public func FfiConverterTypeDecision_lower(_ value: Decision) -> RustBuffer {
 
 
 /**
+ * How much a device can do, in classes that are too wide to tell one device from another.
+ */
+
+public enum DeviceClass: Equatable, Hashable {
+
+    /**
+     * Less than 4 GB of memory.
+     */
+    case small
+    /**
+     * 4 to 8 GB.
+     */
+    case medium
+    /**
+     * 8 GB and more.
+     */
+    case large
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension DeviceClass: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeDeviceClass: FfiConverterRustBuffer {
+    typealias SwiftType = DeviceClass
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> DeviceClass {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+
+        case 1: return .small
+
+        case 2: return .medium
+
+        case 3: return .large
+
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: DeviceClass, into buf: inout [UInt8]) {
+        switch value {
+
+
+        case .small:
+            writeInt(&buf, Int32(1))
+
+
+        case .medium:
+            writeInt(&buf, Int32(2))
+
+
+        case .large:
+            writeInt(&buf, Int32(3))
+
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeDeviceClass_lift(_ buf: RustBuffer) throws -> DeviceClass {
+    return try FfiConverterTypeDeviceClass.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeDeviceClass_lower(_ value: DeviceClass) -> RustBuffer {
+    return FfiConverterTypeDeviceClass.lower(value)
+}
+
+
+
+/**
  * The values of a `DeviceUpdate`, for listing those that are no longer known.
  */
 
@@ -12067,6 +14215,10 @@ public enum DeviceFact: Equatable, Hashable {
      * `charging`
      */
     case charging
+    /**
+     * `battery_milliwatts`
+     */
+    case batteryMilliwatts
     /**
      * `power_save`
      */
@@ -12140,29 +14292,31 @@ public struct FfiConverterTypeDeviceFact: FfiConverterRustBuffer {
 
         case 2: return .charging
 
-        case 3: return .powerSave
+        case 3: return .batteryMilliwatts
 
-        case 4: return .thermal
+        case 4: return .powerSave
 
-        case 5: return .memoryTotalBytes
+        case 5: return .thermal
 
-        case 6: return .memoryAvailableBytes
+        case 6: return .memoryTotalBytes
 
-        case 7: return .memoryProcessBytes
+        case 7: return .memoryAvailableBytes
 
-        case 8: return .storageFreeBytes
+        case 8: return .memoryProcessBytes
 
-        case 9: return .network
+        case 9: return .storageFreeBytes
 
-        case 10: return .roundTripMs
+        case 10: return .network
 
-        case 11: return .lossPercent
+        case 11: return .roundTripMs
 
-        case 12: return .performanceCores
+        case 12: return .lossPercent
 
-        case 13: return .accelerators
+        case 13: return .performanceCores
 
-        case 14: return .foreground
+        case 14: return .accelerators
+
+        case 15: return .foreground
 
         default: throw UniffiInternalError.unexpectedEnumCase
         }
@@ -12180,52 +14334,56 @@ public struct FfiConverterTypeDeviceFact: FfiConverterRustBuffer {
             writeInt(&buf, Int32(2))
 
 
-        case .powerSave:
+        case .batteryMilliwatts:
             writeInt(&buf, Int32(3))
 
 
-        case .thermal:
+        case .powerSave:
             writeInt(&buf, Int32(4))
 
 
-        case .memoryTotalBytes:
+        case .thermal:
             writeInt(&buf, Int32(5))
 
 
-        case .memoryAvailableBytes:
+        case .memoryTotalBytes:
             writeInt(&buf, Int32(6))
 
 
-        case .memoryProcessBytes:
+        case .memoryAvailableBytes:
             writeInt(&buf, Int32(7))
 
 
-        case .storageFreeBytes:
+        case .memoryProcessBytes:
             writeInt(&buf, Int32(8))
 
 
-        case .network:
+        case .storageFreeBytes:
             writeInt(&buf, Int32(9))
 
 
-        case .roundTripMs:
+        case .network:
             writeInt(&buf, Int32(10))
 
 
-        case .lossPercent:
+        case .roundTripMs:
             writeInt(&buf, Int32(11))
 
 
-        case .performanceCores:
+        case .lossPercent:
             writeInt(&buf, Int32(12))
 
 
-        case .accelerators:
+        case .performanceCores:
             writeInt(&buf, Int32(13))
 
 
-        case .foreground:
+        case .accelerators:
             writeInt(&buf, Int32(14))
+
+
+        case .foreground:
+            writeInt(&buf, Int32(15))
 
         }
     }
@@ -13403,6 +15561,181 @@ public func FfiConverterTypeLogSinkError_lift(_ buf: RustBuffer) throws -> LogSi
 public func FfiConverterTypeLogSinkError_lower(_ value: LogSinkError) -> RustBuffer {
     return FfiConverterTypeLogSinkError.lower(value)
 }
+
+
+/**
+ * One figure of a request. Times are in microseconds.
+ */
+
+public enum Measure: Equatable, Hashable {
+
+    /**
+     * From the request to its end.
+     */
+    case total
+    /**
+     * From the request to the first text.
+     */
+    case firstToken
+    /**
+     * Looking for private data in the text, and replacing it.
+     */
+    case examine
+    /**
+     * Deciding where to ask.
+     */
+    case decide
+    /**
+     * On this device, until the model begins with the prompt.
+     */
+    case load
+    /**
+     * On this device: one token of the prompt, on average over the prompt.
+     */
+    case prefillToken
+    /**
+     * On this device: one token of the answer, on average over the answer.
+     */
+    case decodeToken
+    /**
+     * Elsewhere: from asking the place to the first piece of its answer.
+     */
+    case network
+    /**
+     * Processor time of the whole process, on all cores.
+     */
+    case processor
+    /**
+     * Tokens of the prompt.
+     */
+    case inputTokens
+    /**
+     * Tokens of the answer.
+     */
+    case outputTokens
+    /**
+     * Energy used on this device, in millijoules.
+     */
+    case energy
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension Measure: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeMeasure: FfiConverterRustBuffer {
+    typealias SwiftType = Measure
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Measure {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+
+        case 1: return .total
+
+        case 2: return .firstToken
+
+        case 3: return .examine
+
+        case 4: return .decide
+
+        case 5: return .load
+
+        case 6: return .prefillToken
+
+        case 7: return .decodeToken
+
+        case 8: return .network
+
+        case 9: return .processor
+
+        case 10: return .inputTokens
+
+        case 11: return .outputTokens
+
+        case 12: return .energy
+
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: Measure, into buf: inout [UInt8]) {
+        switch value {
+
+
+        case .total:
+            writeInt(&buf, Int32(1))
+
+
+        case .firstToken:
+            writeInt(&buf, Int32(2))
+
+
+        case .examine:
+            writeInt(&buf, Int32(3))
+
+
+        case .decide:
+            writeInt(&buf, Int32(4))
+
+
+        case .load:
+            writeInt(&buf, Int32(5))
+
+
+        case .prefillToken:
+            writeInt(&buf, Int32(6))
+
+
+        case .decodeToken:
+            writeInt(&buf, Int32(7))
+
+
+        case .network:
+            writeInt(&buf, Int32(8))
+
+
+        case .processor:
+            writeInt(&buf, Int32(9))
+
+
+        case .inputTokens:
+            writeInt(&buf, Int32(10))
+
+
+        case .outputTokens:
+            writeInt(&buf, Int32(11))
+
+
+        case .energy:
+            writeInt(&buf, Int32(12))
+
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeMeasure_lift(_ buf: RustBuffer) throws -> Measure {
+    return try FfiConverterTypeMeasure.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeMeasure_lower(_ value: Measure) -> RustBuffer {
+    return FfiConverterTypeMeasure.lower(value)
+}
+
 
 
 /**
@@ -14951,6 +17284,91 @@ public func FfiConverterTypeQueueState_lower(_ value: QueueState) -> RustBuffer 
 
 
 /**
+ * What has become worse about a model.
+ */
+
+public enum RegressionKind: Equatable, Hashable {
+
+    /**
+     * It takes longer for a token.
+     */
+    case slower
+    /**
+     * More of its answers fail or repeat themselves.
+     */
+    case worse
+    /**
+     * People reject more of its answers.
+     */
+    case rejected
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension RegressionKind: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeRegressionKind: FfiConverterRustBuffer {
+    typealias SwiftType = RegressionKind
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> RegressionKind {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+
+        case 1: return .slower
+
+        case 2: return .worse
+
+        case 3: return .rejected
+
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: RegressionKind, into buf: inout [UInt8]) {
+        switch value {
+
+
+        case .slower:
+            writeInt(&buf, Int32(1))
+
+
+        case .worse:
+            writeInt(&buf, Int32(2))
+
+
+        case .rejected:
+            writeInt(&buf, Int32(3))
+
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeRegressionKind_lift(_ buf: RustBuffer) throws -> RegressionKind {
+    return try FfiConverterTypeRegressionKind.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeRegressionKind_lower(_ value: RegressionKind) -> RustBuffer {
+    return FfiConverterTypeRegressionKind.lower(value)
+}
+
+
+
+/**
  * In which form a text leaves the device.
  */
 
@@ -15021,6 +17439,131 @@ public func FfiConverterTypeRelease_lift(_ buf: RustBuffer) throws -> Release {
 #endif
 public func FfiConverterTypeRelease_lower(_ value: Release) -> RustBuffer {
     return FfiConverterTypeRelease.lower(value)
+}
+
+
+
+/**
+ * What a request was doing.
+ */
+
+public enum RequestStage: Equatable, Hashable {
+
+    /**
+     * Its text was examined, and it was decided where to ask.
+     */
+    case decide
+    /**
+     * The model's context was made or restored, other answers had their turn, or a short prompt was read.
+     */
+    case load
+    /**
+     * The model read a long prompt.
+     */
+    case prefill
+    /**
+     * The model wrote the answer.
+     */
+    case decode
+    /**
+     * A place elsewhere was asked and had not answered yet.
+     */
+    case network
+    /**
+     * A place elsewhere answered.
+     */
+    case receive
+    /**
+     * The app carried out a tool.
+     */
+    case tool
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension RequestStage: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeRequestStage: FfiConverterRustBuffer {
+    typealias SwiftType = RequestStage
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> RequestStage {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+
+        case 1: return .decide
+
+        case 2: return .load
+
+        case 3: return .prefill
+
+        case 4: return .decode
+
+        case 5: return .network
+
+        case 6: return .receive
+
+        case 7: return .tool
+
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: RequestStage, into buf: inout [UInt8]) {
+        switch value {
+
+
+        case .decide:
+            writeInt(&buf, Int32(1))
+
+
+        case .load:
+            writeInt(&buf, Int32(2))
+
+
+        case .prefill:
+            writeInt(&buf, Int32(3))
+
+
+        case .decode:
+            writeInt(&buf, Int32(4))
+
+
+        case .network:
+            writeInt(&buf, Int32(5))
+
+
+        case .receive:
+            writeInt(&buf, Int32(6))
+
+
+        case .tool:
+            writeInt(&buf, Int32(7))
+
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeRequestStage_lift(_ buf: RustBuffer) throws -> RequestStage {
+    return try FfiConverterTypeRequestStage.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeRequestStage_lower(_ value: RequestStage) -> RustBuffer {
+    return FfiConverterTypeRequestStage.lower(value)
 }
 
 
@@ -16241,6 +18784,30 @@ fileprivate struct FfiConverterOptionFloat: FfiConverterRustBuffer {
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
+fileprivate struct FfiConverterOptionDouble: FfiConverterRustBuffer {
+    typealias SwiftType = Double?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterDouble.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterDouble.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
 fileprivate struct FfiConverterOptionBool: FfiConverterRustBuffer {
     typealias SwiftType = Bool?
 
@@ -16505,6 +19072,54 @@ fileprivate struct FfiConverterOptionTypeStatistics: FfiConverterRustBuffer {
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
+fileprivate struct FfiConverterOptionTypeTelemetryConsent: FfiConverterRustBuffer {
+    typealias SwiftType = TelemetryConsent?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterTypeTelemetryConsent.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterTypeTelemetryConsent.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterOptionTypeTelemetryTarget: FfiConverterRustBuffer {
+    typealias SwiftType = TelemetryTarget?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterTypeTelemetryTarget.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterTypeTelemetryTarget.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
 fileprivate struct FfiConverterOptionTypeTimeouts: FfiConverterRustBuffer {
     typealias SwiftType = Timeouts?
 
@@ -16545,6 +19160,30 @@ fileprivate struct FfiConverterOptionTypeContextPolicy: FfiConverterRustBuffer {
         switch try readInt(&buf) as Int8 {
         case 0: return nil
         case 1: return try FfiConverterTypeContextPolicy.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterOptionTypeDeviceClass: FfiConverterRustBuffer {
+    typealias SwiftType = DeviceClass?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterTypeDeviceClass.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterTypeDeviceClass.read(from: &buf)
         default: throw UniffiInternalError.unexpectedOptionalTag
         }
     }
@@ -16985,6 +19624,56 @@ fileprivate struct FfiConverterOptionSequenceTypeAccelerator: FfiConverterRustBu
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
+fileprivate struct FfiConverterSequenceUInt32: FfiConverterRustBuffer {
+    typealias SwiftType = [UInt32]
+
+    public static func write(_ value: [UInt32], into buf: inout [UInt8]) {
+        let len = Int32(value.count)
+        writeInt(&buf, len)
+        for item in value {
+            FfiConverterUInt32.write(item, into: &buf)
+        }
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [UInt32] {
+        let len: Int32 = try readInt(&buf)
+        var seq = [UInt32]()
+        seq.reserveCapacity(Int(len))
+        for _ in 0 ..< len {
+            seq.append(try FfiConverterUInt32.read(from: &buf))
+        }
+        return seq
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterSequenceUInt64: FfiConverterRustBuffer {
+    typealias SwiftType = [UInt64]
+
+    public static func write(_ value: [UInt64], into buf: inout [UInt8]) {
+        let len = Int32(value.count)
+        writeInt(&buf, len)
+        for item in value {
+            FfiConverterUInt64.write(item, into: &buf)
+        }
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [UInt64] {
+        let len: Int32 = try readInt(&buf)
+        var seq = [UInt64]()
+        seq.reserveCapacity(Int(len))
+        for _ in 0 ..< len {
+            seq.append(try FfiConverterUInt64.read(from: &buf))
+        }
+        return seq
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
 fileprivate struct FfiConverterSequenceString: FfiConverterRustBuffer {
     typealias SwiftType = [String]
 
@@ -17077,6 +19766,81 @@ fileprivate struct FfiConverterSequenceTypeConversationSummary: FfiConverterRust
         seq.reserveCapacity(Int(len))
         for _ in 0 ..< len {
             seq.append(try FfiConverterTypeConversationSummary.read(from: &buf))
+        }
+        return seq
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterSequenceTypeEndingCount: FfiConverterRustBuffer {
+    typealias SwiftType = [EndingCount]
+
+    public static func write(_ value: [EndingCount], into buf: inout [UInt8]) {
+        let len = Int32(value.count)
+        writeInt(&buf, len)
+        for item in value {
+            FfiConverterTypeEndingCount.write(item, into: &buf)
+        }
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [EndingCount] {
+        let len: Int32 = try readInt(&buf)
+        var seq = [EndingCount]()
+        seq.reserveCapacity(Int(len))
+        for _ in 0 ..< len {
+            seq.append(try FfiConverterTypeEndingCount.read(from: &buf))
+        }
+        return seq
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterSequenceTypeEnergyTotal: FfiConverterRustBuffer {
+    typealias SwiftType = [EnergyTotal]
+
+    public static func write(_ value: [EnergyTotal], into buf: inout [UInt8]) {
+        let len = Int32(value.count)
+        writeInt(&buf, len)
+        for item in value {
+            FfiConverterTypeEnergyTotal.write(item, into: &buf)
+        }
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [EnergyTotal] {
+        let len: Int32 = try readInt(&buf)
+        var seq = [EnergyTotal]()
+        seq.reserveCapacity(Int(len))
+        for _ in 0 ..< len {
+            seq.append(try FfiConverterTypeEnergyTotal.read(from: &buf))
+        }
+        return seq
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterSequenceTypeFailureCount: FfiConverterRustBuffer {
+    typealias SwiftType = [FailureCount]
+
+    public static func write(_ value: [FailureCount], into buf: inout [UInt8]) {
+        let len = Int32(value.count)
+        writeInt(&buf, len)
+        for item in value {
+            FfiConverterTypeFailureCount.write(item, into: &buf)
+        }
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [FailureCount] {
+        let len: Int32 = try readInt(&buf)
+        var seq = [FailureCount]()
+        seq.reserveCapacity(Int(len))
+        for _ in 0 ..< len {
+            seq.append(try FfiConverterTypeFailureCount.read(from: &buf))
         }
         return seq
     }
@@ -17185,6 +19949,31 @@ fileprivate struct FfiConverterSequenceTypeKeptMessage: FfiConverterRustBuffer {
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
+fileprivate struct FfiConverterSequenceTypeMeasuredValues: FfiConverterRustBuffer {
+    typealias SwiftType = [MeasuredValues]
+
+    public static func write(_ value: [MeasuredValues], into buf: inout [UInt8]) {
+        let len = Int32(value.count)
+        writeInt(&buf, len)
+        for item in value {
+            FfiConverterTypeMeasuredValues.write(item, into: &buf)
+        }
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [MeasuredValues] {
+        let len: Int32 = try readInt(&buf)
+        var seq = [MeasuredValues]()
+        seq.reserveCapacity(Int(len))
+        for _ in 0 ..< len {
+            seq.append(try FfiConverterTypeMeasuredValues.read(from: &buf))
+        }
+        return seq
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
 fileprivate struct FfiConverterSequenceTypeMessage: FfiConverterRustBuffer {
     typealias SwiftType = [Message]
 
@@ -17202,6 +19991,56 @@ fileprivate struct FfiConverterSequenceTypeMessage: FfiConverterRustBuffer {
         seq.reserveCapacity(Int(len))
         for _ in 0 ..< len {
             seq.append(try FfiConverterTypeMessage.read(from: &buf))
+        }
+        return seq
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterSequenceTypePerformanceDay: FfiConverterRustBuffer {
+    typealias SwiftType = [PerformanceDay]
+
+    public static func write(_ value: [PerformanceDay], into buf: inout [UInt8]) {
+        let len = Int32(value.count)
+        writeInt(&buf, len)
+        for item in value {
+            FfiConverterTypePerformanceDay.write(item, into: &buf)
+        }
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [PerformanceDay] {
+        let len: Int32 = try readInt(&buf)
+        var seq = [PerformanceDay]()
+        seq.reserveCapacity(Int(len))
+        for _ in 0 ..< len {
+            seq.append(try FfiConverterTypePerformanceDay.read(from: &buf))
+        }
+        return seq
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterSequenceTypePerformanceSeries: FfiConverterRustBuffer {
+    typealias SwiftType = [PerformanceSeries]
+
+    public static func write(_ value: [PerformanceSeries], into buf: inout [UInt8]) {
+        let len = Int32(value.count)
+        writeInt(&buf, len)
+        for item in value {
+            FfiConverterTypePerformanceSeries.write(item, into: &buf)
+        }
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [PerformanceSeries] {
+        let len: Int32 = try readInt(&buf)
+        var seq = [PerformanceSeries]()
+        seq.reserveCapacity(Int(len))
+        for _ in 0 ..< len {
+            seq.append(try FfiConverterTypePerformanceSeries.read(from: &buf))
         }
         return seq
     }
@@ -17277,6 +20116,56 @@ fileprivate struct FfiConverterSequenceTypeRefused: FfiConverterRustBuffer {
         seq.reserveCapacity(Int(len))
         for _ in 0 ..< len {
             seq.append(try FfiConverterTypeRefused.read(from: &buf))
+        }
+        return seq
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterSequenceTypeRegression: FfiConverterRustBuffer {
+    typealias SwiftType = [Regression]
+
+    public static func write(_ value: [Regression], into buf: inout [UInt8]) {
+        let len = Int32(value.count)
+        writeInt(&buf, len)
+        for item in value {
+            FfiConverterTypeRegression.write(item, into: &buf)
+        }
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [Regression] {
+        let len: Int32 = try readInt(&buf)
+        var seq = [Regression]()
+        seq.reserveCapacity(Int(len))
+        for _ in 0 ..< len {
+            seq.append(try FfiConverterTypeRegression.read(from: &buf))
+        }
+        return seq
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterSequenceTypeRequestEnding: FfiConverterRustBuffer {
+    typealias SwiftType = [RequestEnding]
+
+    public static func write(_ value: [RequestEnding], into buf: inout [UInt8]) {
+        let len = Int32(value.count)
+        writeInt(&buf, len)
+        for item in value {
+            FfiConverterTypeRequestEnding.write(item, into: &buf)
+        }
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [RequestEnding] {
+        let len: Int32 = try readInt(&buf)
+        var seq = [RequestEnding]()
+        seq.reserveCapacity(Int(len))
+        for _ in 0 ..< len {
+            seq.append(try FfiConverterTypeRequestEnding.read(from: &buf))
         }
         return seq
     }
@@ -17783,7 +20672,22 @@ private let initializationResult: InitializationResult = {
     if (uniffi_whimbrel_checksum_method_assistant_outbox() != 48442) {
         return InitializationResult.apiChecksumMismatch
     }
+    if (uniffi_whimbrel_checksum_method_assistant_endings() != 27104) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_assistant_performance() != 51769) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_assistant_performance_page() != 44033) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_assistant_reset_performance() != 19944) {
+        return InitializationResult.apiChecksumMismatch
+    }
     if (uniffi_whimbrel_checksum_method_assistant_task() != 52410) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_assistant_telemetry() != 43527) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_whimbrel_checksum_method_caches_clear() != 37891) {
@@ -18036,6 +20940,27 @@ private let initializationResult: InitializationResult = {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_whimbrel_checksum_method_texttask_with_form() != 53815) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_telemetry_allow() != 25984) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_telemetry_run() != 31139) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_telemetry_set_collector() != 35739) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_telemetry_set_key() != 18990) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_telemetry_set_names() != 16853) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_telemetry_status() != 1931) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_telemetry_withdraw() != 52821) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_whimbrel_checksum_method_partialjson_push() != 29977) {

@@ -494,9 +494,34 @@ uint64_t uniffi_whimbrel_fn_method_assistant_verify_ledger(uint64_t ptr
 uint64_t uniffi_whimbrel_fn_method_assistant_outbox(uint64_t ptr, RustCallStatus *_Nonnull out_status
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_ENDINGS
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_ENDINGS
+RustBuffer uniffi_whimbrel_fn_method_assistant_endings(uint64_t ptr, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_PERFORMANCE
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_PERFORMANCE
+uint64_t uniffi_whimbrel_fn_method_assistant_performance(uint64_t ptr
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_PERFORMANCE_PAGE
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_PERFORMANCE_PAGE
+uint64_t uniffi_whimbrel_fn_method_assistant_performance_page(uint64_t ptr, RustBuffer host
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_RESET_PERFORMANCE
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_RESET_PERFORMANCE
+uint64_t uniffi_whimbrel_fn_method_assistant_reset_performance(uint64_t ptr
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_TASK
 #define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_TASK
 uint64_t uniffi_whimbrel_fn_method_assistant_task(uint64_t ptr, uint64_t task, RustBuffer text, RustBuffer options, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_TELEMETRY
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_TELEMETRY
+uint64_t uniffi_whimbrel_fn_method_assistant_telemetry(uint64_t ptr, RustCallStatus *_Nonnull out_status
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_CLONE_CACHES
@@ -1083,6 +1108,51 @@ RustBuffer uniffi_whimbrel_fn_method_texttask_info(uint64_t ptr, RustCallStatus 
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_TEXTTASK_WITH_FORM
 #define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_TEXTTASK_WITH_FORM
 uint64_t uniffi_whimbrel_fn_method_texttask_with_form(uint64_t ptr, RustBuffer form, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_CLONE_TELEMETRY
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_CLONE_TELEMETRY
+uint64_t uniffi_whimbrel_fn_clone_telemetry(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_FREE_TELEMETRY
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_FREE_TELEMETRY
+void uniffi_whimbrel_fn_free_telemetry(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_TELEMETRY_ALLOW
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_TELEMETRY_ALLOW
+uint64_t uniffi_whimbrel_fn_method_telemetry_allow(uint64_t ptr, RustBuffer signals
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_TELEMETRY_RUN
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_TELEMETRY_RUN
+uint64_t uniffi_whimbrel_fn_method_telemetry_run(uint64_t ptr, RustBuffer within_ms
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_TELEMETRY_SET_COLLECTOR
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_TELEMETRY_SET_COLLECTOR
+void uniffi_whimbrel_fn_method_telemetry_set_collector(uint64_t ptr, RustBuffer extras, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_TELEMETRY_SET_KEY
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_TELEMETRY_SET_KEY
+uint64_t uniffi_whimbrel_fn_method_telemetry_set_key(uint64_t ptr, RustBuffer key
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_TELEMETRY_SET_NAMES
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_TELEMETRY_SET_NAMES
+void uniffi_whimbrel_fn_method_telemetry_set_names(uint64_t ptr, RustBuffer models, RustBuffer tasks, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_TELEMETRY_STATUS
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_TELEMETRY_STATUS
+uint64_t uniffi_whimbrel_fn_method_telemetry_status(uint64_t ptr
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_TELEMETRY_WITHDRAW
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_TELEMETRY_WITHDRAW
+uint64_t uniffi_whimbrel_fn_method_telemetry_withdraw(uint64_t ptr
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_CLONE_PARTIALJSON
@@ -1692,9 +1762,39 @@ uint16_t uniffi_whimbrel_checksum_method_assistant_outbox(void
 
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_ENDINGS
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_ENDINGS
+uint16_t uniffi_whimbrel_checksum_method_assistant_endings(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_PERFORMANCE
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_PERFORMANCE
+uint16_t uniffi_whimbrel_checksum_method_assistant_performance(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_PERFORMANCE_PAGE
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_PERFORMANCE_PAGE
+uint16_t uniffi_whimbrel_checksum_method_assistant_performance_page(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_RESET_PERFORMANCE
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_RESET_PERFORMANCE
+uint16_t uniffi_whimbrel_checksum_method_assistant_reset_performance(void
+
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_TASK
 #define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_TASK
 uint16_t uniffi_whimbrel_checksum_method_assistant_task(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_TELEMETRY
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_TELEMETRY
+uint16_t uniffi_whimbrel_checksum_method_assistant_telemetry(void
 
 );
 #endif
@@ -2199,6 +2299,48 @@ uint16_t uniffi_whimbrel_checksum_method_texttask_info(void
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_TEXTTASK_WITH_FORM
 #define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_TEXTTASK_WITH_FORM
 uint16_t uniffi_whimbrel_checksum_method_texttask_with_form(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_TELEMETRY_ALLOW
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_TELEMETRY_ALLOW
+uint16_t uniffi_whimbrel_checksum_method_telemetry_allow(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_TELEMETRY_RUN
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_TELEMETRY_RUN
+uint16_t uniffi_whimbrel_checksum_method_telemetry_run(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_TELEMETRY_SET_COLLECTOR
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_TELEMETRY_SET_COLLECTOR
+uint16_t uniffi_whimbrel_checksum_method_telemetry_set_collector(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_TELEMETRY_SET_KEY
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_TELEMETRY_SET_KEY
+uint16_t uniffi_whimbrel_checksum_method_telemetry_set_key(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_TELEMETRY_SET_NAMES
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_TELEMETRY_SET_NAMES
+uint16_t uniffi_whimbrel_checksum_method_telemetry_set_names(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_TELEMETRY_STATUS
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_TELEMETRY_STATUS
+uint16_t uniffi_whimbrel_checksum_method_telemetry_status(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_TELEMETRY_WITHDRAW
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_TELEMETRY_WITHDRAW
+uint16_t uniffi_whimbrel_checksum_method_telemetry_withdraw(void
 
 );
 #endif

@@ -107,6 +107,7 @@ private fun WhimbrelException.toProblem(): Problem =
         is WhimbrelException.InvalidOption, is WhimbrelException.Closed -> Problem.Internal(UNFORESEEN + 1)
         is WhimbrelException.NothingToRepeat, is WhimbrelException.Policy -> Problem.Internal(UNFORESEEN + 2)
         is WhimbrelException.NoPolicy, is WhimbrelException.NoModel -> Problem.Internal(UNFORESEEN + 2)
+        is WhimbrelException.NoTelemetry -> Problem.Internal(UNFORESEEN + 2)
         is WhimbrelException.Ledger, is WhimbrelException.Vault -> Problem.Internal(UNFORESEEN + 3)
         is WhimbrelException.Import, is WhimbrelException.Document -> Problem.Internal(UNFORESEEN + 4)
         is WhimbrelException.UnsupportedType, is WhimbrelException.ValueRefused -> Problem.Internal(UNFORESEEN + 5)

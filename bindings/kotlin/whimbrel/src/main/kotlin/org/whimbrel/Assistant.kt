@@ -165,6 +165,30 @@ public class Assistant private constructor(
         }
 
     /**
+     * What was going on when the last process that used this ledger was ended without having closed it: by a crash, or by
+     * a system that needed the memory. Empty after an orderly end.
+     */
+    public fun endings(): List<RequestEnding> = translated { core.endings().map { it.toPublic() } }
+
+    /**
+     * What requests took: times, tokens, memory and energy, by model and task and by day. Everything is counted on this
+     * device, and nothing of it is sent.
+     */
+    public suspend fun performance(): Performance = awaited { core.performance().toPublic() }
+
+    /**
+     * The same as a page for people: one HTML text that needs no network. [host] is what the device is called on it.
+     */
+    public suspend fun performancePage(host: Host = Host.PHONE): String =
+        awaited { core.performancePage(host.toCore()) }
+
+    /** The telemetry. It does something where the app's policy has a section `telemetry`. */
+    public fun telemetry(): Telemetry = translated { Telemetry(core.telemetry()) }
+
+    /** Forgets what requests took, and counts from now on. The ledger keeps its receipts. */
+    public suspend fun resetPerformance(): Unit = awaited { core.resetPerformance() }
+
+    /**
      * Removes old receipts. The rest can still be verified, starting at the returned checkpoint. Returns `null` if
      * nothing was removed.
      *

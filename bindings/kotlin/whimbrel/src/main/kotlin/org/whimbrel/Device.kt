@@ -56,6 +56,9 @@ public enum class DeviceFact {
     /** `charging` */
     CHARGING,
 
+    /** `batteryMilliwatts` */
+    BATTERY_MILLIWATTS,
+
     /** `powerSave` */
     POWER_SAVE,
 
@@ -99,6 +102,8 @@ public enum class DeviceFact {
  *
  * @property batteryPercent battery charge in percent, 0 to 100; a larger value counts as unknown.
  * @property charging whether the battery is charging.
+ * @property batteryMilliwatts the power that the battery gives now, for the whole device, in milliwatts: current times
+ *   voltage.
  * @property powerSave whether power saving is on.
  * @property thermal how hot the device is.
  * @property memoryTotalBytes total memory of the device in bytes.
@@ -117,6 +122,7 @@ public enum class DeviceFact {
 public data class DeviceUpdate(
     public val batteryPercent: Int? = null,
     public val charging: Boolean? = null,
+    public val batteryMilliwatts: Int? = null,
     public val powerSave: Boolean? = null,
     public val thermal: Thermal? = null,
     public val memoryTotalBytes: Long? = null,

@@ -42,6 +42,7 @@ internal fun CoreException.toPublic(): WhimbrelException =
         is CoreException.ToolsCannotWait -> WhimbrelException.ToolsCannotWait(this)
         is CoreException.NothingToRepeat -> WhimbrelException.NothingToRepeat(this)
         is CoreException.NoPolicy -> WhimbrelException.NoPolicy(this)
+        is CoreException.NoTelemetry -> WhimbrelException.NoTelemetry(this)
         is CoreException.NoModel -> WhimbrelException.NoModel(this)
         is CoreException.Policy -> WhimbrelException.Policy(line.toInt(), column.toInt(), path, reason, this)
         is CoreException.Ledger -> WhimbrelException.Ledger(problem, reason, this)

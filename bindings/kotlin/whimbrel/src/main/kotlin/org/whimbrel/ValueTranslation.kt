@@ -15,11 +15,15 @@ import org.whimbrel.ffi.ContextPolicy as CoreContextPolicy
 import org.whimbrel.ffi.ConversationOptions as CoreConversationOptions
 import org.whimbrel.ffi.ConversationSummary as CoreConversationSummary
 import org.whimbrel.ffi.Decision as CoreDecision
+import org.whimbrel.ffi.DeviceClass as CoreDeviceClass
 import org.whimbrel.ffi.DeviceFact as CoreDeviceFact
 import org.whimbrel.ffi.DeviceUpdate as CoreDeviceUpdate
+import org.whimbrel.ffi.EndingCount as CoreEndingCount
 import org.whimbrel.ffi.EndpointExtras as CoreEndpointExtras
+import org.whimbrel.ffi.EnergyTotal as CoreEnergyTotal
 import org.whimbrel.ffi.Event as CoreEvent
 import org.whimbrel.ffi.Explanation as CoreExplanation
+import org.whimbrel.ffi.FailureCount as CoreFailureCount
 import org.whimbrel.ffi.Finding as CoreFinding
 import org.whimbrel.ffi.FinishReason as CoreFinishReason
 import org.whimbrel.ffi.Form as CoreForm
@@ -37,6 +41,8 @@ import org.whimbrel.ffi.LearningMode as CoreLearningMode
 import org.whimbrel.ffi.LedgerReport as CoreLedgerReport
 import org.whimbrel.ffi.LedgerStats as CoreLedgerStats
 import org.whimbrel.ffi.LogLevel as CoreLogLevel
+import org.whimbrel.ffi.Measure as CoreMeasure
+import org.whimbrel.ffi.MeasuredValues as CoreMeasuredValues
 import org.whimbrel.ffi.MemoryPressure as CoreMemoryPressure
 import org.whimbrel.ffi.Message as CoreMessage
 import org.whimbrel.ffi.MessageState as CoreMessageState
@@ -48,6 +54,9 @@ import org.whimbrel.ffi.OutboxEvent as CoreOutboxEvent
 import org.whimbrel.ffi.OutboxRun as CoreOutboxRun
 import org.whimbrel.ffi.Outcome as CoreOutcome
 import org.whimbrel.ffi.PendingCall as CorePendingCall
+import org.whimbrel.ffi.Performance as CorePerformance
+import org.whimbrel.ffi.PerformanceDay as CorePerformanceDay
+import org.whimbrel.ffi.PerformanceSeries as CorePerformanceSeries
 import org.whimbrel.ffi.Pins as CorePins
 import org.whimbrel.ffi.Place as CorePlace
 import org.whimbrel.ffi.PlaceKind as CorePlaceKind
@@ -68,9 +77,14 @@ import org.whimbrel.ffi.Recovered as CoreRecovered
 import org.whimbrel.ffi.RecoveredRows as CoreRecoveredRows
 import org.whimbrel.ffi.RedactedText as CoreRedactedText
 import org.whimbrel.ffi.Refused as CoreRefused
+import org.whimbrel.ffi.Regression as CoreRegression
+import org.whimbrel.ffi.RegressionKind as CoreRegressionKind
 import org.whimbrel.ffi.Release as CoreRelease
 import org.whimbrel.ffi.Repaired as CoreRepaired
 import org.whimbrel.ffi.Report as CoreReport
+import org.whimbrel.ffi.RequestEnding as CoreRequestEnding
+import org.whimbrel.ffi.RequestOutcomes as CoreRequestOutcomes
+import org.whimbrel.ffi.RequestStage as CoreRequestStage
 import org.whimbrel.ffi.Retention as CoreRetention
 import org.whimbrel.ffi.Role as CoreRole
 import org.whimbrel.ffi.RunBudget as CoreRunBudget
@@ -82,6 +96,11 @@ import org.whimbrel.ffi.SystemFailure as CoreSystemFailure
 import org.whimbrel.ffi.TaskInfo as CoreTaskInfo
 import org.whimbrel.ffi.TaskNeeds as CoreTaskNeeds
 import org.whimbrel.ffi.TaskOptions as CoreTaskOptions
+import org.whimbrel.ffi.TelemetryConsent as CoreTelemetryConsent
+import org.whimbrel.ffi.TelemetryRun as CoreTelemetryRun
+import org.whimbrel.ffi.TelemetrySignals as CoreTelemetrySignals
+import org.whimbrel.ffi.TelemetryStatus as CoreTelemetryStatus
+import org.whimbrel.ffi.TelemetryTarget as CoreTelemetryTarget
 import org.whimbrel.ffi.Thermal as CoreThermal
 import org.whimbrel.ffi.Timeouts as CoreTimeouts
 import org.whimbrel.ffi.TokenLimitField as CoreTokenLimitField
@@ -526,6 +545,15 @@ internal fun PlaceKind.toCore(): CorePlaceKind =
         PlaceKind.PUBLIC_CLOUD -> CorePlaceKind.PUBLIC_CLOUD
     }
 
+internal fun CorePlaceKind.toPublic(): PlaceKind =
+    when (this) {
+        CorePlaceKind.ON_DEVICE -> PlaceKind.ON_DEVICE
+        CorePlaceKind.SYSTEM_MODEL -> PlaceKind.SYSTEM_MODEL
+        CorePlaceKind.OWN_DEVICE -> PlaceKind.OWN_DEVICE
+        CorePlaceKind.ORGANISATION -> PlaceKind.ORGANISATION
+        CorePlaceKind.PUBLIC_CLOUD -> PlaceKind.PUBLIC_CLOUD
+    }
+
 internal fun CoreTrustClass.toPublic(): TrustClass =
     when (this) {
         CoreTrustClass.OWN_DEVICE -> TrustClass.OWN_DEVICE
@@ -662,6 +690,14 @@ internal fun Thermal.toCore(): CoreThermal =
         Thermal.CRITICAL -> CoreThermal.CRITICAL
     }
 
+internal fun CoreThermal.toPublic(): Thermal =
+    when (this) {
+        CoreThermal.NOMINAL -> Thermal.NOMINAL
+        CoreThermal.FAIR -> Thermal.FAIR
+        CoreThermal.SERIOUS -> Thermal.SERIOUS
+        CoreThermal.CRITICAL -> Thermal.CRITICAL
+    }
+
 internal fun Network.toCore(): CoreNetwork =
     when (this) {
         Network.OFFLINE -> CoreNetwork.OFFLINE
@@ -681,6 +717,7 @@ internal fun DeviceFact.toCore(): CoreDeviceFact =
     when (this) {
         DeviceFact.BATTERY_PERCENT -> CoreDeviceFact.BATTERY_PERCENT
         DeviceFact.CHARGING -> CoreDeviceFact.CHARGING
+        DeviceFact.BATTERY_MILLIWATTS -> CoreDeviceFact.BATTERY_MILLIWATTS
         DeviceFact.POWER_SAVE -> CoreDeviceFact.POWER_SAVE
         DeviceFact.THERMAL -> CoreDeviceFact.THERMAL
         DeviceFact.MEMORY_TOTAL_BYTES -> CoreDeviceFact.MEMORY_TOTAL_BYTES
@@ -699,6 +736,7 @@ internal fun DeviceUpdate.toCore(): CoreDeviceUpdate =
     CoreDeviceUpdate(
         batteryPercent = batteryPercent?.percent("batteryPercent"),
         charging = charging,
+        batteryMilliwatts = batteryMilliwatts?.atLeastZero("batteryMilliwatts"),
         powerSave = powerSave,
         thermal = thermal?.toCore(),
         memoryTotalBytes = memoryTotalBytes?.atLeastZero("memoryTotalBytes"),
@@ -805,6 +843,152 @@ internal fun CoreCheckpoint.toPublic(): Checkpoint =
         timeMs = timeMs.toLong(),
     )
 
+internal fun CorePerformance.toPublic(): Performance =
+    Performance(
+        beginsMs = beginsMs.toLong(),
+        throughMs = throughMs.toLong(),
+        outcomes = outcomes.toPublic(),
+        series = series.map { it.toPublic() },
+        days = days.map { it.toPublic() },
+        regressions = regressions.map { it.toPublic() },
+        failures = failures.map { it.toPublic() },
+        energy = energy.map { it.toPublic() },
+        endings = endings.map { it.toPublic() },
+        json = json,
+    )
+
+internal fun CoreRequestOutcomes.toPublic(): RequestOutcomes =
+    RequestOutcomes(
+        answered = answered.toLong(),
+        givenAgain = givenAgain.toLong(),
+        cancelled = cancelled.toLong(),
+        failed = failed.toLong(),
+        denied = denied.toLong(),
+        deferred = deferred.toLong(),
+        interrupted = interrupted.toLong(),
+    )
+
+internal fun CorePerformanceSeries.toPublic(): PerformanceSeries =
+    PerformanceSeries(
+        place = place?.toPublic(),
+        model = model,
+        variant = variant,
+        task = task,
+        device = device?.toPublic(),
+        outcomes = outcomes.toPublic(),
+        bytesOut = bytesOut.toLong(),
+        bytesIn = bytesIn.toLong(),
+        memoryBytesMax = memoryBytesMax.toLong(),
+        measures = measures.map { it.toPublic() },
+    )
+
+internal fun CoreDeviceClass.toPublic(): DeviceClass =
+    when (this) {
+        CoreDeviceClass.SMALL -> DeviceClass.SMALL
+        CoreDeviceClass.MEDIUM -> DeviceClass.MEDIUM
+        CoreDeviceClass.LARGE -> DeviceClass.LARGE
+    }
+
+internal fun CoreMeasure.toPublic(): Measure =
+    when (this) {
+        CoreMeasure.TOTAL -> Measure.TOTAL
+        CoreMeasure.FIRST_TOKEN -> Measure.FIRST_TOKEN
+        CoreMeasure.EXAMINE -> Measure.EXAMINE
+        CoreMeasure.DECIDE -> Measure.DECIDE
+        CoreMeasure.LOAD -> Measure.LOAD
+        CoreMeasure.PREFILL_TOKEN -> Measure.PREFILL_TOKEN
+        CoreMeasure.DECODE_TOKEN -> Measure.DECODE_TOKEN
+        CoreMeasure.NETWORK -> Measure.NETWORK
+        CoreMeasure.PROCESSOR -> Measure.PROCESSOR
+        CoreMeasure.INPUT_TOKENS -> Measure.INPUT_TOKENS
+        CoreMeasure.OUTPUT_TOKENS -> Measure.OUTPUT_TOKENS
+        CoreMeasure.ENERGY -> Measure.ENERGY
+    }
+
+internal fun CoreMeasuredValues.toPublic(): MeasuredValues =
+    MeasuredValues(
+        measure = measure.toPublic(),
+        count = count.toLong(),
+        sum = sum.toLong(),
+        min = min.toLong(),
+        max = max.toLong(),
+        median = median,
+        p95 = p95,
+        bounds = bounds,
+        counts = counts,
+    )
+
+internal fun CorePerformanceDay.toPublic(): PerformanceDay =
+    PerformanceDay(
+        beginsMs = beginsMs.toLong(),
+        outcomes = outcomes.toPublic(),
+        answeredHere = answeredHere.toLong(),
+        answeredElsewhere = answeredElsewhere.toLong(),
+        bytesOut = bytesOut.toLong(),
+        outputTokens = outputTokens.toLong(),
+        millijoules = millijoules.toLong(),
+        medianFirstToken = medianFirstTokenMs?.toLong()?.milliseconds,
+        decodeTokensPerSecond = decodeTokensPerSecond,
+        batteryPercentPerHour = batteryPercentPerHour,
+        thermalMax = thermalMax?.toPublic(),
+    )
+
+internal fun CoreRegressionKind.toPublic(): RegressionKind =
+    when (this) {
+        CoreRegressionKind.SLOWER -> RegressionKind.SLOWER
+        CoreRegressionKind.WORSE -> RegressionKind.WORSE
+        CoreRegressionKind.REJECTED -> RegressionKind.REJECTED
+    }
+
+internal fun CoreRegression.toPublic(): Regression =
+    Regression(
+        model = model,
+        variant = variant,
+        kind = kind.toPublic(),
+        sinceMs = sinceMs.toLong(),
+        foundMs = foundMs.toLong(),
+        before = before,
+        after = after,
+    )
+
+internal fun CoreFailureCount.toPublic(): FailureCount =
+    FailureCount(
+        code = code,
+        count = count.toLong(),
+    )
+
+internal fun CoreRequestStage.toPublic(): RequestStage =
+    when (this) {
+        CoreRequestStage.DECIDE -> RequestStage.DECIDE
+        CoreRequestStage.LOAD -> RequestStage.LOAD
+        CoreRequestStage.PREFILL -> RequestStage.PREFILL
+        CoreRequestStage.DECODE -> RequestStage.DECODE
+        CoreRequestStage.NETWORK -> RequestStage.NETWORK
+        CoreRequestStage.RECEIVE -> RequestStage.RECEIVE
+        CoreRequestStage.TOOL -> RequestStage.TOOL
+    }
+
+internal fun CoreRequestEnding.toPublic(): RequestEnding =
+    RequestEnding(
+        stage = stage.toPublic(),
+        progressMs = progressMs.toLong(),
+        aliveMs = aliveMs.toLong(),
+        isStuck = stuck,
+    )
+
+internal fun CoreEndingCount.toPublic(): EndingCount =
+    EndingCount(
+        stage = stage.toPublic(),
+        times = times.toLong(),
+        stuck = stuck.toLong(),
+    )
+
+internal fun CoreEnergyTotal.toPublic(): EnergyTotal =
+    EnergyTotal(
+        method = method,
+        millijoules = millijoules.toLong(),
+    )
+
 internal fun CoreFinding.toPublic(): Finding =
     Finding(
         kind = kind,
@@ -906,6 +1090,60 @@ internal fun TaskOptions.toCore(): CoreTaskOptions =
         privacyClass = privacyClass.toCore(),
         deadlineMs = deadline?.toCoreMs("deadline")?.toULong(),
         fresh = fresh,
+    )
+
+internal fun TelemetrySignals.toCore(): CoreTelemetrySignals =
+    CoreTelemetrySignals(
+        metrics = metrics,
+        traces = traces,
+    )
+
+internal fun CoreTelemetrySignals.toPublic(): TelemetrySignals =
+    TelemetrySignals(
+        metrics = metrics,
+        traces = traces,
+    )
+
+internal fun CoreTelemetryTarget.toPublic(): TelemetryTarget =
+    TelemetryTarget(
+        url = url,
+        service = service,
+        trust = trust.toPublic(),
+        signals = signals.toPublic(),
+        bytesADay = bytesADay.toLong(),
+        connectionsADay = connectionsADay.toInt(),
+        isMeteredAllowed = metered,
+    )
+
+internal fun CoreTelemetryConsent.toPublic(): TelemetryConsent =
+    TelemetryConsent(
+        url = url,
+        service = service,
+        signals = signals.toPublic(),
+        givenMs = givenMs.toLong(),
+    )
+
+internal fun CoreTelemetryStatus.toPublic(): TelemetryStatus =
+    TelemetryStatus(
+        target = target?.toPublic(),
+        consent = consent?.toPublic(),
+        signals = signals.toPublic(),
+        bytesToday = bytesToday.toLong(),
+        connectionsToday = connectionsToday.toInt(),
+        waiting = waiting.toLong(),
+        dropped = dropped.toLong(),
+        rejected = rejected.toLong(),
+        json = json,
+    )
+
+internal fun CoreTelemetryRun.toPublic(): TelemetryRun =
+    TelemetryRun(
+        bytesOut = bytesOut.toLong(),
+        metrics = metrics,
+        requests = requests.toLong(),
+        rejected = rejected.toLong(),
+        because = because,
+        nextMs = nextMs?.toLong(),
     )
 
 internal fun Tool.toCore(): CoreTool =

@@ -90,6 +90,11 @@ public sealed class WhimbrelException(
         cause: Throwable?,
     ) : WhimbrelException("no_policy", "this conversation has no policy", cause)
 
+    /** The app's policy does not say where telemetry may go. */
+    public class NoTelemetry internal constructor(
+        cause: Throwable?,
+    ) : WhimbrelException("no_telemetry", "the app's policy has no section telemetry", cause)
+
     /** Only a model on this device has something to save. */
     public class NoModel internal constructor(
         cause: Throwable?,

@@ -862,7 +862,17 @@ internal object IntegrityCheckingUniffiLib {
     ): Int
     external fun uniffi_whimbrel_checksum_method_assistant_outbox(
     ): Int
+    external fun uniffi_whimbrel_checksum_method_assistant_endings(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_assistant_performance(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_assistant_performance_page(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_assistant_reset_performance(
+    ): Int
     external fun uniffi_whimbrel_checksum_method_assistant_task(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_assistant_telemetry(
     ): Int
     external fun uniffi_whimbrel_checksum_method_caches_clear(
     ): Int
@@ -1032,6 +1042,20 @@ internal object IntegrityCheckingUniffiLib {
     ): Int
     external fun uniffi_whimbrel_checksum_method_texttask_with_form(
     ): Int
+    external fun uniffi_whimbrel_checksum_method_telemetry_allow(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_telemetry_run(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_telemetry_set_collector(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_telemetry_set_key(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_telemetry_set_names(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_telemetry_status(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_telemetry_withdraw(
+    ): Int
     external fun uniffi_whimbrel_checksum_method_partialjson_push(
     ): Int
     external fun uniffi_whimbrel_checksum_method_keyvault_get(
@@ -1137,7 +1161,17 @@ internal object UniffiLib {
     ): Long
     external fun uniffi_whimbrel_fn_method_assistant_outbox(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): Long
+    external fun uniffi_whimbrel_fn_method_assistant_endings(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): RustBuffer.ByValue
+    external fun uniffi_whimbrel_fn_method_assistant_performance(`ptr`: Long,
+    ): Long
+    external fun uniffi_whimbrel_fn_method_assistant_performance_page(`ptr`: Long,`host`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_whimbrel_fn_method_assistant_reset_performance(`ptr`: Long,
+    ): Long
     external fun uniffi_whimbrel_fn_method_assistant_task(`ptr`: Long,`task`: Long,`text`: RustBuffer.ByValue,`options`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_whimbrel_fn_method_assistant_telemetry(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): Long
     external fun uniffi_whimbrel_fn_clone_caches(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): Long
@@ -1372,6 +1406,24 @@ internal object UniffiLib {
     external fun uniffi_whimbrel_fn_method_texttask_info(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): RustBuffer.ByValue
     external fun uniffi_whimbrel_fn_method_texttask_with_form(`ptr`: Long,`form`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_whimbrel_fn_clone_telemetry(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_whimbrel_fn_free_telemetry(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_whimbrel_fn_method_telemetry_allow(`ptr`: Long,`signals`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_whimbrel_fn_method_telemetry_run(`ptr`: Long,`withinMs`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_whimbrel_fn_method_telemetry_set_collector(`ptr`: Long,`extras`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_whimbrel_fn_method_telemetry_set_key(`ptr`: Long,`key`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_whimbrel_fn_method_telemetry_set_names(`ptr`: Long,`models`: RustBuffer.ByValue,`tasks`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_whimbrel_fn_method_telemetry_status(`ptr`: Long,
+    ): Long
+    external fun uniffi_whimbrel_fn_method_telemetry_withdraw(`ptr`: Long,
     ): Long
     external fun uniffi_whimbrel_fn_clone_partialjson(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): Long
@@ -1653,7 +1705,22 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
     if ((lib.uniffi_whimbrel_checksum_method_assistant_outbox() and 0xFFFF) != 48442) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
+    if ((lib.uniffi_whimbrel_checksum_method_assistant_endings() and 0xFFFF) != 27104) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_assistant_performance() and 0xFFFF) != 51769) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_assistant_performance_page() and 0xFFFF) != 44033) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_assistant_reset_performance() and 0xFFFF) != 19944) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
     if ((lib.uniffi_whimbrel_checksum_method_assistant_task() and 0xFFFF) != 52410) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_assistant_telemetry() and 0xFFFF) != 43527) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_whimbrel_checksum_method_caches_clear() and 0xFFFF) != 37891) {
@@ -1906,6 +1973,27 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_whimbrel_checksum_method_texttask_with_form() and 0xFFFF) != 53815) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_telemetry_allow() and 0xFFFF) != 25984) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_telemetry_run() and 0xFFFF) != 31139) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_telemetry_set_collector() and 0xFFFF) != 35739) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_telemetry_set_key() and 0xFFFF) != 18990) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_telemetry_set_names() and 0xFFFF) != 16853) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_telemetry_status() and 0xFFFF) != 1931) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_telemetry_withdraw() and 0xFFFF) != 52821) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_whimbrel_checksum_method_partialjson_push() and 0xFFFF) != 29977) {
@@ -2974,9 +3062,35 @@ public interface AssistantInterface {
     fun `outbox`(): Outbox
 
     /**
+     * What was going on when the last process that used this ledger was ended without having closed it: by a crash, or by a system that needed the
+     * memory. Empty after an orderly end.
+     */
+    fun `endings`(): List<RequestEnding>
+
+    /**
+     * What requests took, by model and task and by day.
+     */
+    suspend fun `performance`(): Performance
+
+    /**
+     * The same as a page for people: one HTML text that needs no network. `host` is what the device is called on it.
+     */
+    suspend fun `performancePage`(`host`: Host): kotlin.String
+
+    /**
+     * Forgets what requests took, and counts from now on. The ledger keeps its receipts.
+     */
+    suspend fun `resetPerformance`()
+
+    /**
      * Does a task with a text.
      */
     fun `task`(`task`: TextTask, `text`: kotlin.String, `options`: TaskOptions = TaskOptions()): Answer
+
+    /**
+     * The telemetry. It does something where the app's policy has a section `telemetry`.
+     */
+    fun `telemetry`(): Telemetry
 
     companion object
 }
@@ -3673,6 +3787,97 @@ open class Assistant: Disposable, AutoCloseable, AssistantInterface
 
 
     /**
+     * What was going on when the last process that used this ledger was ended without having closed it: by a crash, or by a system that needed the
+     * memory. Empty after an orderly end.
+     */override fun `endings`(): List<RequestEnding> {
+            return FfiConverterSequenceTypeRequestEnding.lift(
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_whimbrel_fn_method_assistant_endings(
+        it,
+        _status)
+}
+    }
+    )
+    }
+
+
+
+    /**
+     * What requests took, by model and task and by day.
+     */
+    @Throws(CoreException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `performance`() : Performance {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_whimbrel_fn_method_assistant_performance(
+                uniffiHandle,
+
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_whimbrel_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_whimbrel_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_whimbrel_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterTypePerformance.lift(it) },
+        // Error FFI converter
+        CoreException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * The same as a page for people: one HTML text that needs no network. `host` is what the device is called on it.
+     */
+    @Throws(CoreException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `performancePage`(`host`: Host) : kotlin.String {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_whimbrel_fn_method_assistant_performance_page(
+                uniffiHandle,
+
+        FfiConverterTypeHost.lower(`host`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_whimbrel_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_whimbrel_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_whimbrel_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterString.lift(it) },
+        // Error FFI converter
+        CoreException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Forgets what requests took, and counts from now on. The ledger keeps its receipts.
+     */
+    @Throws(CoreException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `resetPerformance`() {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_whimbrel_fn_method_assistant_reset_performance(
+                uniffiHandle,
+
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_whimbrel_rust_future_poll_void(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_whimbrel_rust_future_complete_void(future, continuation) },
+        { future -> UniffiLib.ffi_whimbrel_rust_future_free_void(future) },
+        // lift function
+        { },
+
+        // Error FFI converter
+        CoreException.ErrorHandler,
+    )
+    }
+
+
+    /**
      * Does a task with a text.
      */
     @Throws(CoreException::class)override fun `task`(`task`: TextTask, `text`: kotlin.String, `options`: TaskOptions): Answer {
@@ -3685,6 +3890,22 @@ open class Assistant: Disposable, AutoCloseable, AssistantInterface
         FfiConverterTypeTextTask.lower(`task`),
         FfiConverterString.lower(`text`),
         FfiConverterTypeTaskOptions.lower(`options`),_status)
+}
+    }
+    )
+    }
+
+
+
+    /**
+     * The telemetry. It does something where the app's policy has a section `telemetry`.
+     */override fun `telemetry`(): Telemetry {
+            return FfiConverterTypeTelemetry.lift(
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_whimbrel_fn_method_assistant_telemetry(
+        it,
+        _status)
 }
     }
     )
@@ -9833,6 +10054,449 @@ public object FfiConverterTypeSystemModel: FfiConverter<SystemModel, Long> {
 
 
 /**
+ * The telemetry of an assistant. Nothing is sent before the user has agreed, and nothing afterwards if the user changes their mind.
+ */
+public interface TelemetryInterface {
+
+    /**
+     * The user agrees that this is sent to where the policy says. Only what happens from now on is sent.
+     */
+    suspend fun `allow`(`signals`: TelemetrySignals)
+
+    /**
+     * Sends what is due. While the assistant lives this happens by itself. Call it when the system gives the app time in the background, and with
+     * `within_ms` when the app goes to the background: for so many milliseconds it may still run.
+     */
+    suspend fun `run`(`withinMs`: kotlin.ULong? = null): TelemetryRun
+
+    /**
+     * Connection settings of the collector that are not part of the policy.
+     */
+    fun `setCollector`(`extras`: EndpointExtras)
+
+    /**
+     * Keeps the collector's key in the vault; without a value it is forgotten.
+     */
+    suspend fun `setKey`(`key`: kotlin.String?)
+
+    /**
+     * Names of models and tasks that may be sent as they are. All others are sent as `other`.
+     */
+    fun `setNames`(`models`: List<kotlin.String>, `tasks`: List<kotlin.String>)
+
+    /**
+     * How it stands.
+     */
+    suspend fun `status`(): TelemetryStatus
+
+    /**
+     * The user withdraws the consent. Afterwards nothing is sent any more, and what waited is forgotten.
+     */
+    suspend fun `withdraw`()
+
+    companion object
+}
+
+/**
+ * The telemetry of an assistant. Nothing is sent before the user has agreed, and nothing afterwards if the user changes their mind.
+ */
+open class Telemetry: Disposable, AutoCloseable, TelemetryInterface
+{
+
+    @Suppress("UNUSED_PARAMETER")
+    /**
+     * @suppress
+     */
+    constructor(withHandle: UniffiWithHandle, handle: Long) {
+        this.handle = handle
+        this.cleanable = UniffiLib.CLEANER.register(this, UniffiCleanAction(handle))
+    }
+
+    /**
+     * @suppress
+     *
+     * This constructor can be used to instantiate a fake object. Only used for tests. Any
+     * attempt to actually use an object constructed this way will fail as there is no
+     * connected Rust object.
+     */
+    @Suppress("UNUSED_PARAMETER")
+    constructor(noHandle: NoHandle) {
+        this.handle = 0
+        this.cleanable = null
+    }
+
+    protected val handle: Long
+    protected val cleanable: UniffiCleaner.Cleanable?
+
+    private val wasDestroyed = AtomicBoolean(false)
+    private val callCounter = AtomicLong(1)
+
+    /**
+     * Whether the current object has been destroyed and its reference is gone in the Rust side.
+     */
+    val uniffiIsDestroyed: Boolean get() = wasDestroyed.get()
+
+    override fun destroy() {
+        // Only allow a single call to this method.
+        // TODO: maybe we should log a warning if called more than once?
+        if (this.wasDestroyed.compareAndSet(false, true)) {
+            // This decrement always matches the initial count of 1 given at creation time.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    @Synchronized
+    override fun close() {
+        this.destroy()
+    }
+
+    internal inline fun <R> callWithHandle(block: (handle: Long) -> R): R {
+        // Check and increment the call counter, to keep the object alive.
+        // This needs a compare-and-set retry loop in case of concurrent updates.
+        do {
+            val c = this.callCounter.get()
+            if (c == 0L) {
+                throw IllegalStateException("${this.javaClass.simpleName} object has already been destroyed")
+            }
+            if (c == Long.MAX_VALUE) {
+                throw IllegalStateException("${this.javaClass.simpleName} call counter would overflow")
+            }
+        } while (! this.callCounter.compareAndSet(c, c + 1L))
+        // Now we can safely do the method call without the handle being freed concurrently.
+        try {
+            return block(this.uniffiCloneHandle())
+        } finally {
+            // This decrement always matches the increment we performed above.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    // Use a static inner class instead of a closure so as not to accidentally
+    // capture `this` as part of the cleanable's action.
+    private class UniffiCleanAction(private val handle: Long) : Runnable {
+        override fun run() {
+            if (handle == 0.toLong()) {
+                // Fake object created with `NoHandle`, don't try to free.
+                return;
+            }
+            uniffiRustCall { status ->
+                UniffiLib.uniffi_whimbrel_fn_free_telemetry(handle, status)
+            }
+        }
+    }
+
+    /**
+     * @suppress
+     */
+    fun uniffiCloneHandle(): Long {
+        if (handle == 0.toLong()) {
+            throw InternalException("uniffiCloneHandle() called on NoHandle object");
+        }
+        return uniffiRustCall() { status ->
+            UniffiLib.uniffi_whimbrel_fn_clone_telemetry(handle, status)
+        }
+    }
+
+
+    /**
+     * The user agrees that this is sent to where the policy says. Only what happens from now on is sent.
+     */
+    @Throws(CoreException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `allow`(`signals`: TelemetrySignals) {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_whimbrel_fn_method_telemetry_allow(
+                uniffiHandle,
+
+        FfiConverterTypeTelemetrySignals.lower(`signals`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_whimbrel_rust_future_poll_void(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_whimbrel_rust_future_complete_void(future, continuation) },
+        { future -> UniffiLib.ffi_whimbrel_rust_future_free_void(future) },
+        // lift function
+        { },
+
+        // Error FFI converter
+        CoreException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Sends what is due. While the assistant lives this happens by itself. Call it when the system gives the app time in the background, and with
+     * `within_ms` when the app goes to the background: for so many milliseconds it may still run.
+     */
+    @Throws(CoreException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `run`(`withinMs`: kotlin.ULong?) : TelemetryRun {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_whimbrel_fn_method_telemetry_run(
+                uniffiHandle,
+
+        FfiConverterOptionalULong.lower(`withinMs`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_whimbrel_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_whimbrel_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_whimbrel_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterTypeTelemetryRun.lift(it) },
+        // Error FFI converter
+        CoreException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Connection settings of the collector that are not part of the policy.
+     */
+    @Throws(CoreException::class)override fun `setCollector`(`extras`: EndpointExtras)
+        =
+    callWithHandle {
+    uniffiRustCallWithError(CoreException) { _status ->
+    UniffiLib.uniffi_whimbrel_fn_method_telemetry_set_collector(
+        it,
+
+        FfiConverterTypeEndpointExtras.lower(`extras`),_status)
+}
+    }
+
+
+
+
+    /**
+     * Keeps the collector's key in the vault; without a value it is forgotten.
+     */
+    @Throws(CoreException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `setKey`(`key`: kotlin.String?) {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_whimbrel_fn_method_telemetry_set_key(
+                uniffiHandle,
+
+        FfiConverterOptionalString.lower(`key`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_whimbrel_rust_future_poll_void(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_whimbrel_rust_future_complete_void(future, continuation) },
+        { future -> UniffiLib.ffi_whimbrel_rust_future_free_void(future) },
+        // lift function
+        { },
+
+        // Error FFI converter
+        CoreException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Names of models and tasks that may be sent as they are. All others are sent as `other`.
+     */override fun `setNames`(`models`: List<kotlin.String>, `tasks`: List<kotlin.String>)
+        =
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_whimbrel_fn_method_telemetry_set_names(
+        it,
+
+        FfiConverterSequenceString.lower(`models`),
+        FfiConverterSequenceString.lower(`tasks`),_status)
+}
+    }
+
+
+
+
+    /**
+     * How it stands.
+     */
+    @Throws(CoreException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `status`() : TelemetryStatus {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_whimbrel_fn_method_telemetry_status(
+                uniffiHandle,
+
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_whimbrel_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_whimbrel_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_whimbrel_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterTypeTelemetryStatus.lift(it) },
+        // Error FFI converter
+        CoreException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * The user withdraws the consent. Afterwards nothing is sent any more, and what waited is forgotten.
+     */
+    @Throws(CoreException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `withdraw`() {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_whimbrel_fn_method_telemetry_withdraw(
+                uniffiHandle,
+
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_whimbrel_rust_future_poll_void(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_whimbrel_rust_future_complete_void(future, continuation) },
+        { future -> UniffiLib.ffi_whimbrel_rust_future_free_void(future) },
+        // lift function
+        { },
+
+        // Error FFI converter
+        CoreException.ErrorHandler,
+    )
+    }
+
+
+
+
+
+
+
+
+    /**
+     * @suppress
+     */
+    companion object
+
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeTelemetry: FfiConverter<Telemetry, Long> {
+    override fun lower(value: Telemetry): Long {
+        return value.uniffiCloneHandle()
+    }
+
+    override fun lift(value: Long): Telemetry {
+        return Telemetry(UniffiWithHandle, value)
+    }
+
+    override fun read(buf: ByteBuffer): Telemetry {
+        return lift(buf.getLong())
+    }
+
+    override fun allocationSize(value: Telemetry) = 8UL
+
+    override fun write(value: Telemetry, buf: ByteBuffer) {
+        buf.putLong(lower(value))
+    }
+}
+
+
+// This template implements a class for working with a Rust struct via a handle
+// to the live Rust struct on the other side of the FFI.
+//
+// There's some subtlety here, because we have to be careful not to operate on a Rust
+// struct after it has been dropped, and because we must expose a public API for freeing
+// theq Kotlin wrapper object in lieu of reliable finalizers. The core requirements are:
+//
+//   * Each instance holds an opaque handle to the underlying Rust struct.
+//     Method calls need to read this handle from the object's state and pass it in to
+//     the Rust FFI.
+//
+//   * When an instance is no longer needed, its handle should be passed to a
+//     special destructor function provided by the Rust FFI, which will drop the
+//     underlying Rust struct.
+//
+//   * Given an instance, calling code is expected to call the special
+//     `destroy` method in order to free it after use, either by calling it explicitly
+//     or by using a higher-level helper like the `use` method. Failing to do so risks
+//     leaking the underlying Rust struct.
+//
+//   * We can't assume that calling code will do the right thing, and must be prepared
+//     to handle Kotlin method calls executing concurrently with or even after a call to
+//     `destroy`, and to handle multiple (possibly concurrent!) calls to `destroy`.
+//
+//   * We must never allow Rust code to operate on the underlying Rust struct after
+//     the destructor has been called, and must never call the destructor more than once.
+//     Doing so may trigger memory unsafety.
+//
+//   * To mitigate many of the risks of leaking memory and use-after-free unsafety, a `Cleaner`
+//     is implemented to call the destructor when the Kotlin object becomes unreachable.
+//     This is done in a background thread. This is not a panacea, and client code should be aware that
+//      1. the thread may starve if some there are objects that have poorly performing
+//     `drop` methods or do significant work in their `drop` methods.
+//      2. the thread is shared across the whole library. This can be tuned by using `android_cleaner = true`,
+//         or `android = true` in the [`kotlin` section of the `uniffi.toml` file](https://mozilla.github.io/uniffi-rs/kotlin/configuration.html).
+//
+// If we try to implement this with mutual exclusion on access to the handle, there is the
+// possibility of a race between a method call and a concurrent call to `destroy`:
+//
+//    * Thread A starts a method call, reads the value of the handle, but is interrupted
+//      before it can pass the handle over the FFI to Rust.
+//    * Thread B calls `destroy` and frees the underlying Rust struct.
+//    * Thread A resumes, passing the already-read handle value to Rust and triggering
+//      a use-after-free.
+//
+// One possible solution would be to use a `ReadWriteLock`, with each method call taking
+// a read lock (and thus allowed to run concurrently) and the special `destroy` method
+// taking a write lock (and thus blocking on live method calls). However, we aim not to
+// generate methods with any hidden blocking semantics, and a `destroy` method that might
+// block if called incorrectly seems to meet that bar.
+//
+// So, we achieve our goals by giving each instance an associated `AtomicLong` counter to track
+// the number of in-flight method calls, and an `AtomicBoolean` flag to indicate whether `destroy`
+// has been called. These are updated according to the following rules:
+//
+//    * The initial value of the counter is 1, indicating a live object with no in-flight calls.
+//      The initial value for the flag is false.
+//
+//    * At the start of each method call, we atomically check the counter.
+//      If it is 0 then the underlying Rust struct has already been destroyed and the call is aborted.
+//      If it is nonzero them we atomically increment it by 1 and proceed with the method call.
+//
+//    * At the end of each method call, we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+//    * When `destroy` is called, we atomically flip the flag from false to true.
+//      If the flag was already true we silently fail.
+//      Otherwise we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+// Astute readers may observe that this all sounds very similar to the way that Rust's `Arc<T>` works,
+// and indeed it is, with the addition of a flag to guard against multiple calls to `destroy`.
+//
+// The overall effect is that the underlying Rust struct is destroyed only when `destroy` has been
+// called *and* all in-flight method calls have completed, avoiding violating any of the expectations
+// of the underlying Rust code.
+//
+// This makes a cleaner a better alternative to _not_ calling `destroy()` as
+// and when the object is finished with, but the abstraction is not perfect: if the Rust object's `drop`
+// method is slow, and/or there are many objects to cleanup, and it's on a low end Android device, then the cleaner
+// thread may be starved, and the app will leak memory.
+//
+// In this case, `destroy`ing manually may be a better solution.
+//
+// The cleaner can live side by side with the manual calling of `destroy`. In the order of responsiveness, uniffi objects
+// with Rust peers are reclaimed:
+//
+// 1. By calling the `destroy` method of the object, which calls `rustObject.free()`. If that doesn't happen:
+// 2. When the object becomes unreachable, AND the Cleaner thread gets to call `rustObject.free()`. If the thread is starved then:
+// 3. The memory is reclaimed when the process terminates.
+//
+// [1] https://stackoverflow.com/questions/24376768/can-java-finalize-an-object-when-it-is-still-in-scope/24380219
+//
+
+
+/**
  * One kind of work with a text.
  */
 public interface TextTaskInterface {
@@ -10687,6 +11351,11 @@ data class DeviceUpdate (
     val `charging`: kotlin.Boolean? = null
     ,
     /**
+     * The power that the battery gives now, for the whole device, in milliwatts: current times voltage.
+     */
+    val `batteryMilliwatts`: kotlin.UInt? = null
+    ,
+    /**
      * Whether power saving is on.
      */
     val `powerSave`: kotlin.Boolean? = null
@@ -10768,6 +11437,7 @@ public object FfiConverterTypeDeviceUpdate: FfiConverterRustBuffer<DeviceUpdate>
         return DeviceUpdate(
             FfiConverterOptionalUByte.read(buf),
             FfiConverterOptionalBoolean.read(buf),
+            FfiConverterOptionalUInt.read(buf),
             FfiConverterOptionalBoolean.read(buf),
             FfiConverterOptionalTypeThermal.read(buf),
             FfiConverterOptionalULong.read(buf),
@@ -10787,6 +11457,7 @@ public object FfiConverterTypeDeviceUpdate: FfiConverterRustBuffer<DeviceUpdate>
     override fun allocationSize(value: DeviceUpdate) = (
             FfiConverterOptionalUByte.allocationSize(value.`batteryPercent`) +
             FfiConverterOptionalBoolean.allocationSize(value.`charging`) +
+            FfiConverterOptionalUInt.allocationSize(value.`batteryMilliwatts`) +
             FfiConverterOptionalBoolean.allocationSize(value.`powerSave`) +
             FfiConverterOptionalTypeThermal.allocationSize(value.`thermal`) +
             FfiConverterOptionalULong.allocationSize(value.`memoryTotalBytes`) +
@@ -10805,6 +11476,7 @@ public object FfiConverterTypeDeviceUpdate: FfiConverterRustBuffer<DeviceUpdate>
     override fun write(value: DeviceUpdate, buf: ByteBuffer) {
             FfiConverterOptionalUByte.write(value.`batteryPercent`, buf)
             FfiConverterOptionalBoolean.write(value.`charging`, buf)
+            FfiConverterOptionalUInt.write(value.`batteryMilliwatts`, buf)
             FfiConverterOptionalBoolean.write(value.`powerSave`, buf)
             FfiConverterOptionalTypeThermal.write(value.`thermal`, buf)
             FfiConverterOptionalULong.write(value.`memoryTotalBytes`, buf)
@@ -10818,6 +11490,61 @@ public object FfiConverterTypeDeviceUpdate: FfiConverterRustBuffer<DeviceUpdate>
             FfiConverterOptionalSequenceTypeAccelerator.write(value.`accelerators`, buf)
             FfiConverterOptionalBoolean.write(value.`foreground`, buf)
             FfiConverterSequenceTypeDeviceFact.write(value.`unknown`, buf)
+    }
+}
+
+
+
+/**
+ * How often the app was ended in a stage of a request.
+ */
+data class EndingCount (
+    /**
+     * The stage.
+     */
+    val `stage`: RequestStage
+    ,
+    /**
+     * How often.
+     */
+    val `times`: kotlin.ULong
+    ,
+    /**
+     * How often the request had made no progress for ten seconds before.
+     */
+    val `stuck`: kotlin.ULong
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeEndingCount: FfiConverterRustBuffer<EndingCount> {
+    override fun read(buf: ByteBuffer): EndingCount {
+        return EndingCount(
+            FfiConverterTypeRequestStage.read(buf),
+            FfiConverterULong.read(buf),
+            FfiConverterULong.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: EndingCount) = (
+            FfiConverterTypeRequestStage.allocationSize(value.`stage`) +
+            FfiConverterULong.allocationSize(value.`times`) +
+            FfiConverterULong.allocationSize(value.`stuck`)
+    )
+
+    override fun write(value: EndingCount, buf: ByteBuffer) {
+            FfiConverterTypeRequestStage.write(value.`stage`, buf)
+            FfiConverterULong.write(value.`times`, buf)
+            FfiConverterULong.write(value.`stuck`, buf)
     }
 }
 
@@ -10890,6 +11617,53 @@ public object FfiConverterTypeEndpointExtras: FfiConverterRustBuffer<EndpointExt
             FfiConverterOptionalTypeTimeouts.write(value.`timeouts`, buf)
             FfiConverterOptionalString.write(value.`keyHeader`, buf)
             FfiConverterOptionalTypeTokenLimitField.write(value.`tokenLimitField`, buf)
+    }
+}
+
+
+
+/**
+ * Energy by the method of estimating it.
+ */
+data class EnergyTotal (
+    /**
+     * The method.
+     */
+    val `method`: kotlin.String
+    ,
+    /**
+     * Millijoules.
+     */
+    val `millijoules`: kotlin.ULong
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeEnergyTotal: FfiConverterRustBuffer<EnergyTotal> {
+    override fun read(buf: ByteBuffer): EnergyTotal {
+        return EnergyTotal(
+            FfiConverterString.read(buf),
+            FfiConverterULong.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: EnergyTotal) = (
+            FfiConverterString.allocationSize(value.`method`) +
+            FfiConverterULong.allocationSize(value.`millijoules`)
+    )
+
+    override fun write(value: EnergyTotal, buf: ByteBuffer) {
+            FfiConverterString.write(value.`method`, buf)
+            FfiConverterULong.write(value.`millijoules`, buf)
     }
 }
 
@@ -10969,6 +11743,53 @@ public object FfiConverterTypeExplanation: FfiConverterRustBuffer<Explanation> {
             FfiConverterSequenceString.write(value.`rules`, buf)
             FfiConverterString.write(value.`text`, buf)
             FfiConverterString.write(value.`json`, buf)
+    }
+}
+
+
+
+/**
+ * How often requests failed with a code.
+ */
+data class FailureCount (
+    /**
+     * The code.
+     */
+    val `code`: kotlin.String
+    ,
+    /**
+     * How often.
+     */
+    val `count`: kotlin.ULong
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeFailureCount: FfiConverterRustBuffer<FailureCount> {
+    override fun read(buf: ByteBuffer): FailureCount {
+        return FailureCount(
+            FfiConverterString.read(buf),
+            FfiConverterULong.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: FailureCount) = (
+            FfiConverterString.allocationSize(value.`code`) +
+            FfiConverterULong.allocationSize(value.`count`)
+    )
+
+    override fun write(value: FailureCount, buf: ByteBuffer) {
+            FfiConverterString.write(value.`code`, buf)
+            FfiConverterULong.write(value.`count`, buf)
     }
 }
 
@@ -11779,6 +12600,109 @@ public object FfiConverterTypeLedgerStats: FfiConverterRustBuffer<LedgerStats> {
 
 
 /**
+ * The values of one measure over the answers of a series.
+ */
+data class MeasuredValues (
+    /**
+     * The measure.
+     */
+    val `measure`: Measure
+    ,
+    /**
+     * How many values there are.
+     */
+    val `count`: kotlin.ULong
+    ,
+    /**
+     * Their sum.
+     */
+    val `sum`: kotlin.ULong
+    ,
+    /**
+     * The smallest.
+     */
+    val `min`: kotlin.ULong
+    ,
+    /**
+     * The largest.
+     */
+    val `max`: kotlin.ULong
+    ,
+    /**
+     * Half of the values are below it. Estimated, as is the next one.
+     */
+    val `median`: kotlin.Double
+    ,
+    /**
+     * 95 % of the values are below it.
+     */
+    val `p95`: kotlin.Double
+    ,
+    /**
+     * The upper bounds of the histogram's buckets.
+     */
+    val `bounds`: List<kotlin.ULong>
+    ,
+    /**
+     * How many values are in each bucket; one more than there are bounds, for what is larger.
+     */
+    val `counts`: List<kotlin.UInt>
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeMeasuredValues: FfiConverterRustBuffer<MeasuredValues> {
+    override fun read(buf: ByteBuffer): MeasuredValues {
+        return MeasuredValues(
+            FfiConverterTypeMeasure.read(buf),
+            FfiConverterULong.read(buf),
+            FfiConverterULong.read(buf),
+            FfiConverterULong.read(buf),
+            FfiConverterULong.read(buf),
+            FfiConverterDouble.read(buf),
+            FfiConverterDouble.read(buf),
+            FfiConverterSequenceULong.read(buf),
+            FfiConverterSequenceUInt.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: MeasuredValues) = (
+            FfiConverterTypeMeasure.allocationSize(value.`measure`) +
+            FfiConverterULong.allocationSize(value.`count`) +
+            FfiConverterULong.allocationSize(value.`sum`) +
+            FfiConverterULong.allocationSize(value.`min`) +
+            FfiConverterULong.allocationSize(value.`max`) +
+            FfiConverterDouble.allocationSize(value.`median`) +
+            FfiConverterDouble.allocationSize(value.`p95`) +
+            FfiConverterSequenceULong.allocationSize(value.`bounds`) +
+            FfiConverterSequenceUInt.allocationSize(value.`counts`)
+    )
+
+    override fun write(value: MeasuredValues, buf: ByteBuffer) {
+            FfiConverterTypeMeasure.write(value.`measure`, buf)
+            FfiConverterULong.write(value.`count`, buf)
+            FfiConverterULong.write(value.`sum`, buf)
+            FfiConverterULong.write(value.`min`, buf)
+            FfiConverterULong.write(value.`max`, buf)
+            FfiConverterDouble.write(value.`median`, buf)
+            FfiConverterDouble.write(value.`p95`, buf)
+            FfiConverterSequenceULong.write(value.`bounds`, buf)
+            FfiConverterSequenceUInt.write(value.`counts`, buf)
+    }
+}
+
+
+
+/**
  * One message of a conversation. To resume an earlier conversation, pass back the messages that `messages()` returned.
  */
 data class Message (
@@ -12181,6 +13105,347 @@ public object FfiConverterTypePendingCall: FfiConverterRustBuffer<PendingCall> {
             FfiConverterString.write(value.`name`, buf)
             FfiConverterString.write(value.`arguments`, buf)
             FfiConverterBoolean.write(value.`mustConfirm`, buf)
+    }
+}
+
+
+
+/**
+ * What requests took since counting began. Everything is counted on this device, and nothing of it is sent.
+ */
+data class Performance (
+    /**
+     * When counting began, in milliseconds since 1970.
+     */
+    val `beginsMs`: kotlin.ULong
+    ,
+    /**
+     * When the last request that is counted ended.
+     */
+    val `throughMs`: kotlin.ULong
+    ,
+    /**
+     * How all requests ended.
+     */
+    val `outcomes`: RequestOutcomes
+    ,
+    /**
+     * One for each kind of request, most requests first.
+     */
+    val `series`: List<PerformanceSeries>
+    ,
+    /**
+     * The days with requests, oldest first; the last 60 of them.
+     */
+    val `days`: List<PerformanceDay>
+    ,
+    /**
+     * Models on this device that have become slower or worse.
+     */
+    val `regressions`: List<Regression>
+    ,
+    /**
+     * How often requests failed with each code, most frequent first.
+     */
+    val `failures`: List<FailureCount>
+    ,
+    /**
+     * The energy used on this device, by the method of estimating it.
+     */
+    val `energy`: List<EnergyTotal>
+    ,
+    /**
+     * How often the app was ended in the middle of a request, by its stage.
+     */
+    val `endings`: List<EndingCount>
+    ,
+    /**
+     * All of it in JSON.
+     */
+    val `json`: kotlin.String
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypePerformance: FfiConverterRustBuffer<Performance> {
+    override fun read(buf: ByteBuffer): Performance {
+        return Performance(
+            FfiConverterULong.read(buf),
+            FfiConverterULong.read(buf),
+            FfiConverterTypeRequestOutcomes.read(buf),
+            FfiConverterSequenceTypePerformanceSeries.read(buf),
+            FfiConverterSequenceTypePerformanceDay.read(buf),
+            FfiConverterSequenceTypeRegression.read(buf),
+            FfiConverterSequenceTypeFailureCount.read(buf),
+            FfiConverterSequenceTypeEnergyTotal.read(buf),
+            FfiConverterSequenceTypeEndingCount.read(buf),
+            FfiConverterString.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: Performance) = (
+            FfiConverterULong.allocationSize(value.`beginsMs`) +
+            FfiConverterULong.allocationSize(value.`throughMs`) +
+            FfiConverterTypeRequestOutcomes.allocationSize(value.`outcomes`) +
+            FfiConverterSequenceTypePerformanceSeries.allocationSize(value.`series`) +
+            FfiConverterSequenceTypePerformanceDay.allocationSize(value.`days`) +
+            FfiConverterSequenceTypeRegression.allocationSize(value.`regressions`) +
+            FfiConverterSequenceTypeFailureCount.allocationSize(value.`failures`) +
+            FfiConverterSequenceTypeEnergyTotal.allocationSize(value.`energy`) +
+            FfiConverterSequenceTypeEndingCount.allocationSize(value.`endings`) +
+            FfiConverterString.allocationSize(value.`json`)
+    )
+
+    override fun write(value: Performance, buf: ByteBuffer) {
+            FfiConverterULong.write(value.`beginsMs`, buf)
+            FfiConverterULong.write(value.`throughMs`, buf)
+            FfiConverterTypeRequestOutcomes.write(value.`outcomes`, buf)
+            FfiConverterSequenceTypePerformanceSeries.write(value.`series`, buf)
+            FfiConverterSequenceTypePerformanceDay.write(value.`days`, buf)
+            FfiConverterSequenceTypeRegression.write(value.`regressions`, buf)
+            FfiConverterSequenceTypeFailureCount.write(value.`failures`, buf)
+            FfiConverterSequenceTypeEnergyTotal.write(value.`energy`, buf)
+            FfiConverterSequenceTypeEndingCount.write(value.`endings`, buf)
+            FfiConverterString.write(value.`json`, buf)
+    }
+}
+
+
+
+/**
+ * What one day's requests took.
+ */
+data class PerformanceDay (
+    /**
+     * When the day began, in milliseconds since 1970.
+     */
+    val `beginsMs`: kotlin.ULong
+    ,
+    /**
+     * How its requests ended.
+     */
+    val `outcomes`: RequestOutcomes
+    ,
+    /**
+     * How many were answered on this device.
+     */
+    val `answeredHere`: kotlin.ULong
+    ,
+    /**
+     * How many were answered elsewhere.
+     */
+    val `answeredElsewhere`: kotlin.ULong
+    ,
+    /**
+     * Bytes that left the device.
+     */
+    val `bytesOut`: kotlin.ULong
+    ,
+    /**
+     * Tokens of answers.
+     */
+    val `outputTokens`: kotlin.ULong
+    ,
+    /**
+     * Energy used on this device, in millijoules.
+     */
+    val `millijoules`: kotlin.ULong
+    ,
+    /**
+     * The median time to the first text, in milliseconds. Absent if there was no text.
+     */
+    val `medianFirstTokenMs`: kotlin.ULong?
+    ,
+    /**
+     * The median speed of answers on this device, in tokens per second.
+     */
+    val `decodeTokensPerSecond`: kotlin.Double?
+    ,
+    /**
+     * How fast the battery's charge fell between requests, in percent an hour, whatever the reason.
+     */
+    val `batteryPercentPerHour`: kotlin.Double?
+    ,
+    /**
+     * The hottest that the device was at the end of a request.
+     */
+    val `thermalMax`: Thermal?
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypePerformanceDay: FfiConverterRustBuffer<PerformanceDay> {
+    override fun read(buf: ByteBuffer): PerformanceDay {
+        return PerformanceDay(
+            FfiConverterULong.read(buf),
+            FfiConverterTypeRequestOutcomes.read(buf),
+            FfiConverterULong.read(buf),
+            FfiConverterULong.read(buf),
+            FfiConverterULong.read(buf),
+            FfiConverterULong.read(buf),
+            FfiConverterULong.read(buf),
+            FfiConverterOptionalULong.read(buf),
+            FfiConverterOptionalDouble.read(buf),
+            FfiConverterOptionalDouble.read(buf),
+            FfiConverterOptionalTypeThermal.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: PerformanceDay) = (
+            FfiConverterULong.allocationSize(value.`beginsMs`) +
+            FfiConverterTypeRequestOutcomes.allocationSize(value.`outcomes`) +
+            FfiConverterULong.allocationSize(value.`answeredHere`) +
+            FfiConverterULong.allocationSize(value.`answeredElsewhere`) +
+            FfiConverterULong.allocationSize(value.`bytesOut`) +
+            FfiConverterULong.allocationSize(value.`outputTokens`) +
+            FfiConverterULong.allocationSize(value.`millijoules`) +
+            FfiConverterOptionalULong.allocationSize(value.`medianFirstTokenMs`) +
+            FfiConverterOptionalDouble.allocationSize(value.`decodeTokensPerSecond`) +
+            FfiConverterOptionalDouble.allocationSize(value.`batteryPercentPerHour`) +
+            FfiConverterOptionalTypeThermal.allocationSize(value.`thermalMax`)
+    )
+
+    override fun write(value: PerformanceDay, buf: ByteBuffer) {
+            FfiConverterULong.write(value.`beginsMs`, buf)
+            FfiConverterTypeRequestOutcomes.write(value.`outcomes`, buf)
+            FfiConverterULong.write(value.`answeredHere`, buf)
+            FfiConverterULong.write(value.`answeredElsewhere`, buf)
+            FfiConverterULong.write(value.`bytesOut`, buf)
+            FfiConverterULong.write(value.`outputTokens`, buf)
+            FfiConverterULong.write(value.`millijoules`, buf)
+            FfiConverterOptionalULong.write(value.`medianFirstTokenMs`, buf)
+            FfiConverterOptionalDouble.write(value.`decodeTokensPerSecond`, buf)
+            FfiConverterOptionalDouble.write(value.`batteryPercentPerHour`, buf)
+            FfiConverterOptionalTypeThermal.write(value.`thermalMax`, buf)
+    }
+}
+
+
+
+/**
+ * What requests of one kind took: those of one task that one model answered at one kind of place.
+ */
+data class PerformanceSeries (
+    /**
+     * Where they were answered, or tried last. Absent if no place was asked.
+     */
+    val `place`: PlaceKind?
+    ,
+    /**
+     * The model.
+     */
+    val `model`: kotlin.String?
+    ,
+    /**
+     * The model's variant, on this device.
+     */
+    val `variant`: kotlin.String?
+    ,
+    /**
+     * The task.
+     */
+    val `task`: kotlin.String
+    ,
+    /**
+     * The class of the device, if its memory is known.
+     */
+    val `device`: DeviceClass?
+    ,
+    /**
+     * How they ended.
+     */
+    val `outcomes`: RequestOutcomes
+    ,
+    /**
+     * Bytes that left the device for them.
+     */
+    val `bytesOut`: kotlin.ULong
+    ,
+    /**
+     * Bytes that were received for them.
+     */
+    val `bytesIn`: kotlin.ULong
+    ,
+    /**
+     * The most memory that the process had at the end of one of them, in bytes.
+     */
+    val `memoryBytesMax`: kotlin.ULong
+    ,
+    /**
+     * The measures that have values.
+     */
+    val `measures`: List<MeasuredValues>
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypePerformanceSeries: FfiConverterRustBuffer<PerformanceSeries> {
+    override fun read(buf: ByteBuffer): PerformanceSeries {
+        return PerformanceSeries(
+            FfiConverterOptionalTypePlaceKind.read(buf),
+            FfiConverterOptionalString.read(buf),
+            FfiConverterOptionalString.read(buf),
+            FfiConverterString.read(buf),
+            FfiConverterOptionalTypeDeviceClass.read(buf),
+            FfiConverterTypeRequestOutcomes.read(buf),
+            FfiConverterULong.read(buf),
+            FfiConverterULong.read(buf),
+            FfiConverterULong.read(buf),
+            FfiConverterSequenceTypeMeasuredValues.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: PerformanceSeries) = (
+            FfiConverterOptionalTypePlaceKind.allocationSize(value.`place`) +
+            FfiConverterOptionalString.allocationSize(value.`model`) +
+            FfiConverterOptionalString.allocationSize(value.`variant`) +
+            FfiConverterString.allocationSize(value.`task`) +
+            FfiConverterOptionalTypeDeviceClass.allocationSize(value.`device`) +
+            FfiConverterTypeRequestOutcomes.allocationSize(value.`outcomes`) +
+            FfiConverterULong.allocationSize(value.`bytesOut`) +
+            FfiConverterULong.allocationSize(value.`bytesIn`) +
+            FfiConverterULong.allocationSize(value.`memoryBytesMax`) +
+            FfiConverterSequenceTypeMeasuredValues.allocationSize(value.`measures`)
+    )
+
+    override fun write(value: PerformanceSeries, buf: ByteBuffer) {
+            FfiConverterOptionalTypePlaceKind.write(value.`place`, buf)
+            FfiConverterOptionalString.write(value.`model`, buf)
+            FfiConverterOptionalString.write(value.`variant`, buf)
+            FfiConverterString.write(value.`task`, buf)
+            FfiConverterOptionalTypeDeviceClass.write(value.`device`, buf)
+            FfiConverterTypeRequestOutcomes.write(value.`outcomes`, buf)
+            FfiConverterULong.write(value.`bytesOut`, buf)
+            FfiConverterULong.write(value.`bytesIn`, buf)
+            FfiConverterULong.write(value.`memoryBytesMax`, buf)
+            FfiConverterSequenceTypeMeasuredValues.write(value.`measures`, buf)
     }
 }
 
@@ -12992,6 +14257,93 @@ public object FfiConverterTypeRefused: FfiConverterRustBuffer<Refused> {
 
 
 /**
+ * A model on this device has become slower or worse.
+ */
+data class Regression (
+    /**
+     * The model.
+     */
+    val `model`: kotlin.String
+    ,
+    /**
+     * Its variant.
+     */
+    val `variant`: kotlin.String
+    ,
+    /**
+     * What has become worse.
+     */
+    val `kind`: RegressionKind
+    ,
+    /**
+     * When it became so, estimated, in milliseconds since 1970.
+     */
+    val `sinceMs`: kotlin.ULong
+    ,
+    /**
+     * When that was found.
+     */
+    val `foundMs`: kotlin.ULong
+    ,
+    /**
+     * What it was before: the typical time for a token of an answer in microseconds, or the share of bad or rejected answers, 0 to 1.
+     */
+    val `before`: kotlin.Double
+    ,
+    /**
+     * What it is now, in the same unit.
+     */
+    val `after`: kotlin.Double
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeRegression: FfiConverterRustBuffer<Regression> {
+    override fun read(buf: ByteBuffer): Regression {
+        return Regression(
+            FfiConverterString.read(buf),
+            FfiConverterString.read(buf),
+            FfiConverterTypeRegressionKind.read(buf),
+            FfiConverterULong.read(buf),
+            FfiConverterULong.read(buf),
+            FfiConverterDouble.read(buf),
+            FfiConverterDouble.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: Regression) = (
+            FfiConverterString.allocationSize(value.`model`) +
+            FfiConverterString.allocationSize(value.`variant`) +
+            FfiConverterTypeRegressionKind.allocationSize(value.`kind`) +
+            FfiConverterULong.allocationSize(value.`sinceMs`) +
+            FfiConverterULong.allocationSize(value.`foundMs`) +
+            FfiConverterDouble.allocationSize(value.`before`) +
+            FfiConverterDouble.allocationSize(value.`after`)
+    )
+
+    override fun write(value: Regression, buf: ByteBuffer) {
+            FfiConverterString.write(value.`model`, buf)
+            FfiConverterString.write(value.`variant`, buf)
+            FfiConverterTypeRegressionKind.write(value.`kind`, buf)
+            FfiConverterULong.write(value.`sinceMs`, buf)
+            FfiConverterULong.write(value.`foundMs`, buf)
+            FfiConverterDouble.write(value.`before`, buf)
+            FfiConverterDouble.write(value.`after`, buf)
+    }
+}
+
+
+
+/**
  * What a repair gave up.
  */
 data class Repaired (
@@ -13330,6 +14682,156 @@ public object FfiConverterTypeReport: FfiConverterRustBuffer<Report> {
             FfiConverterBoolean.write(value.`canEscalate`, buf)
             FfiConverterString.write(value.`summary`, buf)
             FfiConverterString.write(value.`json`, buf)
+    }
+}
+
+
+
+/**
+ * A request that was going on when the app was ended.
+ */
+data class RequestEnding (
+    /**
+     * What it was doing.
+     */
+    val `stage`: RequestStage
+    ,
+    /**
+     * When it made progress last, in milliseconds since 1970.
+     */
+    val `progressMs`: kotlin.ULong
+    ,
+    /**
+     * When the app was known to run last.
+     */
+    val `aliveMs`: kotlin.ULong
+    ,
+    /**
+     * Whether it had made no progress for ten seconds: the app was probably ended because of that.
+     */
+    val `stuck`: kotlin.Boolean
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeRequestEnding: FfiConverterRustBuffer<RequestEnding> {
+    override fun read(buf: ByteBuffer): RequestEnding {
+        return RequestEnding(
+            FfiConverterTypeRequestStage.read(buf),
+            FfiConverterULong.read(buf),
+            FfiConverterULong.read(buf),
+            FfiConverterBoolean.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: RequestEnding) = (
+            FfiConverterTypeRequestStage.allocationSize(value.`stage`) +
+            FfiConverterULong.allocationSize(value.`progressMs`) +
+            FfiConverterULong.allocationSize(value.`aliveMs`) +
+            FfiConverterBoolean.allocationSize(value.`stuck`)
+    )
+
+    override fun write(value: RequestEnding, buf: ByteBuffer) {
+            FfiConverterTypeRequestStage.write(value.`stage`, buf)
+            FfiConverterULong.write(value.`progressMs`, buf)
+            FfiConverterULong.write(value.`aliveMs`, buf)
+            FfiConverterBoolean.write(value.`stuck`, buf)
+    }
+}
+
+
+
+/**
+ * How requests ended.
+ */
+data class RequestOutcomes (
+    /**
+     * With an answer.
+     */
+    val `answered`: kotlin.ULong
+    ,
+    /**
+     * With an answer that was given before.
+     */
+    val `givenAgain`: kotlin.ULong
+    ,
+    /**
+     * The user or the app stopped them.
+     */
+    val `cancelled`: kotlin.ULong
+    ,
+    /**
+     * Without an answer.
+     */
+    val `failed`: kotlin.ULong
+    ,
+    /**
+     * The policy denied them.
+     */
+    val `denied`: kotlin.ULong
+    ,
+    /**
+     * They were deferred.
+     */
+    val `deferred`: kotlin.ULong
+    ,
+    /**
+     * The process ended before they did.
+     */
+    val `interrupted`: kotlin.ULong
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeRequestOutcomes: FfiConverterRustBuffer<RequestOutcomes> {
+    override fun read(buf: ByteBuffer): RequestOutcomes {
+        return RequestOutcomes(
+            FfiConverterULong.read(buf),
+            FfiConverterULong.read(buf),
+            FfiConverterULong.read(buf),
+            FfiConverterULong.read(buf),
+            FfiConverterULong.read(buf),
+            FfiConverterULong.read(buf),
+            FfiConverterULong.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: RequestOutcomes) = (
+            FfiConverterULong.allocationSize(value.`answered`) +
+            FfiConverterULong.allocationSize(value.`givenAgain`) +
+            FfiConverterULong.allocationSize(value.`cancelled`) +
+            FfiConverterULong.allocationSize(value.`failed`) +
+            FfiConverterULong.allocationSize(value.`denied`) +
+            FfiConverterULong.allocationSize(value.`deferred`) +
+            FfiConverterULong.allocationSize(value.`interrupted`)
+    )
+
+    override fun write(value: RequestOutcomes, buf: ByteBuffer) {
+            FfiConverterULong.write(value.`answered`, buf)
+            FfiConverterULong.write(value.`givenAgain`, buf)
+            FfiConverterULong.write(value.`cancelled`, buf)
+            FfiConverterULong.write(value.`failed`, buf)
+            FfiConverterULong.write(value.`denied`, buf)
+            FfiConverterULong.write(value.`deferred`, buf)
+            FfiConverterULong.write(value.`interrupted`, buf)
     }
 }
 
@@ -13890,6 +15392,386 @@ public object FfiConverterTypeTaskOptions: FfiConverterRustBuffer<TaskOptions> {
             FfiConverterOptionalTypePrivacyClass.write(value.`privacyClass`, buf)
             FfiConverterOptionalULong.write(value.`deadlineMs`, buf)
             FfiConverterBoolean.write(value.`fresh`, buf)
+    }
+}
+
+
+
+/**
+ * What the user has agreed to.
+ */
+data class TelemetryConsent (
+    /**
+     * The address for which the consent was given. For another one it is no consent.
+     */
+    val `url`: kotlin.String
+    ,
+    /**
+     * The name of the app's service for which it was given.
+     */
+    val `service`: kotlin.String
+    ,
+    /**
+     * What may be sent.
+     */
+    val `signals`: TelemetrySignals
+    ,
+    /**
+     * When it was given, in milliseconds since 1970.
+     */
+    val `givenMs`: kotlin.ULong
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeTelemetryConsent: FfiConverterRustBuffer<TelemetryConsent> {
+    override fun read(buf: ByteBuffer): TelemetryConsent {
+        return TelemetryConsent(
+            FfiConverterString.read(buf),
+            FfiConverterString.read(buf),
+            FfiConverterTypeTelemetrySignals.read(buf),
+            FfiConverterULong.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: TelemetryConsent) = (
+            FfiConverterString.allocationSize(value.`url`) +
+            FfiConverterString.allocationSize(value.`service`) +
+            FfiConverterTypeTelemetrySignals.allocationSize(value.`signals`) +
+            FfiConverterULong.allocationSize(value.`givenMs`)
+    )
+
+    override fun write(value: TelemetryConsent, buf: ByteBuffer) {
+            FfiConverterString.write(value.`url`, buf)
+            FfiConverterString.write(value.`service`, buf)
+            FfiConverterTypeTelemetrySignals.write(value.`signals`, buf)
+            FfiConverterULong.write(value.`givenMs`, buf)
+    }
+}
+
+
+
+/**
+ * What a run has sent.
+ */
+data class TelemetryRun (
+    /**
+     * Bytes that left the device.
+     */
+    val `bytesOut`: kotlin.ULong
+    ,
+    /**
+     * Whether the collector took sums.
+     */
+    val `metrics`: kotlin.Boolean
+    ,
+    /**
+     * About how many requests the collector took something.
+     */
+    val `requests`: kotlin.ULong
+    ,
+    /**
+     * Items that the collector has left out.
+     */
+    val `rejected`: kotlin.ULong
+    ,
+    /**
+     * Why nothing was sent, as a code: `not_configured`, `no_consent`, `nothing_new`, `refused`, `no_network`, `metered`, `backoff`,
+     * `budget_connections`, `budget_bytes`, `interval`, `deadline`. Absent if something was sent or tried.
+     */
+    val `because`: kotlin.String?
+    ,
+    /**
+     * When it is time for the next run, in milliseconds since 1970.
+     */
+    val `nextMs`: kotlin.ULong?
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeTelemetryRun: FfiConverterRustBuffer<TelemetryRun> {
+    override fun read(buf: ByteBuffer): TelemetryRun {
+        return TelemetryRun(
+            FfiConverterULong.read(buf),
+            FfiConverterBoolean.read(buf),
+            FfiConverterULong.read(buf),
+            FfiConverterULong.read(buf),
+            FfiConverterOptionalString.read(buf),
+            FfiConverterOptionalULong.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: TelemetryRun) = (
+            FfiConverterULong.allocationSize(value.`bytesOut`) +
+            FfiConverterBoolean.allocationSize(value.`metrics`) +
+            FfiConverterULong.allocationSize(value.`requests`) +
+            FfiConverterULong.allocationSize(value.`rejected`) +
+            FfiConverterOptionalString.allocationSize(value.`because`) +
+            FfiConverterOptionalULong.allocationSize(value.`nextMs`)
+    )
+
+    override fun write(value: TelemetryRun, buf: ByteBuffer) {
+            FfiConverterULong.write(value.`bytesOut`, buf)
+            FfiConverterBoolean.write(value.`metrics`, buf)
+            FfiConverterULong.write(value.`requests`, buf)
+            FfiConverterULong.write(value.`rejected`, buf)
+            FfiConverterOptionalString.write(value.`because`, buf)
+            FfiConverterOptionalULong.write(value.`nextMs`, buf)
+    }
+}
+
+
+
+/**
+ * What a user can agree to.
+ */
+data class TelemetrySignals (
+    /**
+     * Sums and histograms of what requests took.
+     */
+    val `metrics`: kotlin.Boolean
+    ,
+    /**
+     * How single requests went: times and places, never text.
+     */
+    val `traces`: kotlin.Boolean
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeTelemetrySignals: FfiConverterRustBuffer<TelemetrySignals> {
+    override fun read(buf: ByteBuffer): TelemetrySignals {
+        return TelemetrySignals(
+            FfiConverterBoolean.read(buf),
+            FfiConverterBoolean.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: TelemetrySignals) = (
+            FfiConverterBoolean.allocationSize(value.`metrics`) +
+            FfiConverterBoolean.allocationSize(value.`traces`)
+    )
+
+    override fun write(value: TelemetrySignals, buf: ByteBuffer) {
+            FfiConverterBoolean.write(value.`metrics`, buf)
+            FfiConverterBoolean.write(value.`traces`, buf)
+    }
+}
+
+
+
+/**
+ * How telemetry stands.
+ */
+data class TelemetryStatus (
+    /**
+     * Where telemetry may go. Absent if the app's policy has no section for it.
+     */
+    val `target`: TelemetryTarget?
+    ,
+    /**
+     * What the user has agreed to. Absent if to nothing.
+     */
+    val `consent`: TelemetryConsent?
+    ,
+    /**
+     * What may be sent now: what the policies and the consent have in common.
+     */
+    val `signals`: TelemetrySignals
+    ,
+    /**
+     * Bytes that left today.
+     */
+    val `bytesToday`: kotlin.ULong
+    ,
+    /**
+     * Connections that were made today.
+     */
+    val `connectionsToday`: kotlin.UInt
+    ,
+    /**
+     * Requests about which something waits to be sent.
+     */
+    val `waiting`: kotlin.ULong
+    ,
+    /**
+     * Requests about which nothing will be sent, because they are too old or too many.
+     */
+    val `dropped`: kotlin.ULong
+    ,
+    /**
+     * Items that the collector has left out.
+     */
+    val `rejected`: kotlin.ULong
+    ,
+    /**
+     * All of it in JSON.
+     */
+    val `json`: kotlin.String
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeTelemetryStatus: FfiConverterRustBuffer<TelemetryStatus> {
+    override fun read(buf: ByteBuffer): TelemetryStatus {
+        return TelemetryStatus(
+            FfiConverterOptionalTypeTelemetryTarget.read(buf),
+            FfiConverterOptionalTypeTelemetryConsent.read(buf),
+            FfiConverterTypeTelemetrySignals.read(buf),
+            FfiConverterULong.read(buf),
+            FfiConverterUInt.read(buf),
+            FfiConverterULong.read(buf),
+            FfiConverterULong.read(buf),
+            FfiConverterULong.read(buf),
+            FfiConverterString.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: TelemetryStatus) = (
+            FfiConverterOptionalTypeTelemetryTarget.allocationSize(value.`target`) +
+            FfiConverterOptionalTypeTelemetryConsent.allocationSize(value.`consent`) +
+            FfiConverterTypeTelemetrySignals.allocationSize(value.`signals`) +
+            FfiConverterULong.allocationSize(value.`bytesToday`) +
+            FfiConverterUInt.allocationSize(value.`connectionsToday`) +
+            FfiConverterULong.allocationSize(value.`waiting`) +
+            FfiConverterULong.allocationSize(value.`dropped`) +
+            FfiConverterULong.allocationSize(value.`rejected`) +
+            FfiConverterString.allocationSize(value.`json`)
+    )
+
+    override fun write(value: TelemetryStatus, buf: ByteBuffer) {
+            FfiConverterOptionalTypeTelemetryTarget.write(value.`target`, buf)
+            FfiConverterOptionalTypeTelemetryConsent.write(value.`consent`, buf)
+            FfiConverterTypeTelemetrySignals.write(value.`signals`, buf)
+            FfiConverterULong.write(value.`bytesToday`, buf)
+            FfiConverterUInt.write(value.`connectionsToday`, buf)
+            FfiConverterULong.write(value.`waiting`, buf)
+            FfiConverterULong.write(value.`dropped`, buf)
+            FfiConverterULong.write(value.`rejected`, buf)
+            FfiConverterString.write(value.`json`, buf)
+    }
+}
+
+
+
+/**
+ * Where the app's policy lets telemetry go. Show it to the user before asking for consent.
+ */
+data class TelemetryTarget (
+    /**
+     * The address of the collector.
+     */
+    val `url`: kotlin.String
+    ,
+    /**
+     * The name under which the app reports.
+     */
+    val `service`: kotlin.String
+    ,
+    /**
+     * Who operates the collector.
+     */
+    val `trust`: TrustClass
+    ,
+    /**
+     * What the policies let the app ask for.
+     */
+    val `signals`: TelemetrySignals
+    ,
+    /**
+     * How many bytes may leave in a day at most.
+     */
+    val `bytesADay`: kotlin.ULong
+    ,
+    /**
+     * How many connections may be made in a day at most.
+     */
+    val `connectionsADay`: kotlin.UInt
+    ,
+    /**
+     * Whether a metered network may be used.
+     */
+    val `metered`: kotlin.Boolean
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeTelemetryTarget: FfiConverterRustBuffer<TelemetryTarget> {
+    override fun read(buf: ByteBuffer): TelemetryTarget {
+        return TelemetryTarget(
+            FfiConverterString.read(buf),
+            FfiConverterString.read(buf),
+            FfiConverterTypeTrustClass.read(buf),
+            FfiConverterTypeTelemetrySignals.read(buf),
+            FfiConverterULong.read(buf),
+            FfiConverterUInt.read(buf),
+            FfiConverterBoolean.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: TelemetryTarget) = (
+            FfiConverterString.allocationSize(value.`url`) +
+            FfiConverterString.allocationSize(value.`service`) +
+            FfiConverterTypeTrustClass.allocationSize(value.`trust`) +
+            FfiConverterTypeTelemetrySignals.allocationSize(value.`signals`) +
+            FfiConverterULong.allocationSize(value.`bytesADay`) +
+            FfiConverterUInt.allocationSize(value.`connectionsADay`) +
+            FfiConverterBoolean.allocationSize(value.`metered`)
+    )
+
+    override fun write(value: TelemetryTarget, buf: ByteBuffer) {
+            FfiConverterString.write(value.`url`, buf)
+            FfiConverterString.write(value.`service`, buf)
+            FfiConverterTypeTrustClass.write(value.`trust`, buf)
+            FfiConverterTypeTelemetrySignals.write(value.`signals`, buf)
+            FfiConverterULong.write(value.`bytesADay`, buf)
+            FfiConverterUInt.write(value.`connectionsADay`, buf)
+            FfiConverterBoolean.write(value.`metered`, buf)
     }
 }
 
@@ -14461,6 +16343,15 @@ sealed class CoreException: kotlin.Exception() {
     }
 
     /**
+     * The app's policy does not say where telemetry may go.
+     */
+    class NoTelemetry(
+        ) : CoreException() {
+        override val message
+            get() = ""
+    }
+
+    /**
      * Only a model of this device has something to save.
      */
     class NoModel(
@@ -14763,54 +16654,55 @@ public object FfiConverterTypeCoreError : FfiConverterRustBuffer<CoreException> 
             9 -> CoreException.ToolsCannotWait()
             10 -> CoreException.NothingToRepeat()
             11 -> CoreException.NoPolicy()
-            12 -> CoreException.NoModel()
-            13 -> CoreException.Policy(
+            12 -> CoreException.NoTelemetry()
+            13 -> CoreException.NoModel()
+            14 -> CoreException.Policy(
                 FfiConverterUInt.read(buf),
                 FfiConverterUInt.read(buf),
                 FfiConverterString.read(buf),
                 FfiConverterString.read(buf),
                 )
-            14 -> CoreException.Ledger(
+            15 -> CoreException.Ledger(
                 FfiConverterString.read(buf),
                 FfiConverterString.read(buf),
                 )
-            15 -> CoreException.Import(
+            16 -> CoreException.Import(
                 FfiConverterString.read(buf),
                 FfiConverterString.read(buf),
                 )
-            16 -> CoreException.Vault(
+            17 -> CoreException.Vault(
                 FfiConverterString.read(buf),
                 FfiConverterBoolean.read(buf),
                 FfiConverterBoolean.read(buf),
                 )
-            17 -> CoreException.Sealed(
+            18 -> CoreException.Sealed(
                 FfiConverterString.read(buf),
                 FfiConverterString.read(buf),
                 )
-            18 -> CoreException.NotFound(
+            19 -> CoreException.NotFound(
                 FfiConverterString.read(buf),
                 FfiConverterString.read(buf),
                 )
-            19 -> CoreException.Outbox(
+            20 -> CoreException.Outbox(
                 FfiConverterString.read(buf),
                 FfiConverterString.read(buf),
                 )
-            20 -> CoreException.Document(
+            21 -> CoreException.Document(
                 FfiConverterString.read(buf),
                 FfiConverterUInt.read(buf),
                 FfiConverterUInt.read(buf),
                 FfiConverterString.read(buf),
                 )
-            21 -> CoreException.LimitExceeded(
+            22 -> CoreException.LimitExceeded(
                 FfiConverterString.read(buf),
                 FfiConverterULong.read(buf),
                 FfiConverterULong.read(buf),
                 )
-            22 -> CoreException.OutOfMemory(
+            23 -> CoreException.OutOfMemory(
                 FfiConverterUInt.read(buf),
                 FfiConverterULong.read(buf),
                 )
-            23 -> CoreException.Internal(
+            24 -> CoreException.Internal(
                 FfiConverterUInt.read(buf),
                 FfiConverterString.read(buf),
                 )
@@ -14871,6 +16763,10 @@ public object FfiConverterTypeCoreError : FfiConverterRustBuffer<CoreException> 
                 4UL
             )
             is CoreException.NoPolicy -> (
+                // Add the size for the Int that specifies the variant plus the size needed for all fields
+                4UL
+            )
+            is CoreException.NoTelemetry -> (
                 // Add the size for the Int that specifies the variant plus the size needed for all fields
                 4UL
             )
@@ -15009,12 +16905,16 @@ public object FfiConverterTypeCoreError : FfiConverterRustBuffer<CoreException> 
                 buf.putInt(11)
                 Unit
             }
-            is CoreException.NoModel -> {
+            is CoreException.NoTelemetry -> {
                 buf.putInt(12)
                 Unit
             }
-            is CoreException.Policy -> {
+            is CoreException.NoModel -> {
                 buf.putInt(13)
+                Unit
+            }
+            is CoreException.Policy -> {
+                buf.putInt(14)
                 FfiConverterUInt.write(value.`line`, buf)
                 FfiConverterUInt.write(value.`column`, buf)
                 FfiConverterString.write(value.`path`, buf)
@@ -15022,44 +16922,44 @@ public object FfiConverterTypeCoreError : FfiConverterRustBuffer<CoreException> 
                 Unit
             }
             is CoreException.Ledger -> {
-                buf.putInt(14)
-                FfiConverterString.write(value.`problem`, buf)
-                FfiConverterString.write(value.`reason`, buf)
-                Unit
-            }
-            is CoreException.Import -> {
                 buf.putInt(15)
                 FfiConverterString.write(value.`problem`, buf)
                 FfiConverterString.write(value.`reason`, buf)
                 Unit
             }
-            is CoreException.Vault -> {
+            is CoreException.Import -> {
                 buf.putInt(16)
+                FfiConverterString.write(value.`problem`, buf)
+                FfiConverterString.write(value.`reason`, buf)
+                Unit
+            }
+            is CoreException.Vault -> {
+                buf.putInt(17)
                 FfiConverterString.write(value.`reason`, buf)
                 FfiConverterBoolean.write(value.`locked`, buf)
                 FfiConverterBoolean.write(value.`invalidated`, buf)
                 Unit
             }
             is CoreException.Sealed -> {
-                buf.putInt(17)
+                buf.putInt(18)
                 FfiConverterString.write(value.`problem`, buf)
                 FfiConverterString.write(value.`reason`, buf)
                 Unit
             }
             is CoreException.NotFound -> {
-                buf.putInt(18)
+                buf.putInt(19)
                 FfiConverterString.write(value.`what`, buf)
                 FfiConverterString.write(value.`id`, buf)
                 Unit
             }
             is CoreException.Outbox -> {
-                buf.putInt(19)
+                buf.putInt(20)
                 FfiConverterString.write(value.`problem`, buf)
                 FfiConverterString.write(value.`reason`, buf)
                 Unit
             }
             is CoreException.Document -> {
-                buf.putInt(20)
+                buf.putInt(21)
                 FfiConverterString.write(value.`problem`, buf)
                 FfiConverterUInt.write(value.`line`, buf)
                 FfiConverterUInt.write(value.`column`, buf)
@@ -15067,20 +16967,20 @@ public object FfiConverterTypeCoreError : FfiConverterRustBuffer<CoreException> 
                 Unit
             }
             is CoreException.LimitExceeded -> {
-                buf.putInt(21)
+                buf.putInt(22)
                 FfiConverterString.write(value.`what`, buf)
                 FfiConverterULong.write(value.`limit`, buf)
                 FfiConverterULong.write(value.`found`, buf)
                 Unit
             }
             is CoreException.OutOfMemory -> {
-                buf.putInt(22)
+                buf.putInt(23)
                 FfiConverterUInt.write(value.`contextLength`, buf)
                 FfiConverterULong.write(value.`bytes`, buf)
                 Unit
             }
             is CoreException.Internal -> {
-                buf.putInt(23)
+                buf.putInt(24)
                 FfiConverterUInt.write(value.`code`, buf)
                 FfiConverterString.write(value.`reason`, buf)
                 Unit
@@ -15146,6 +17046,55 @@ public object FfiConverterTypeDecision: FfiConverterRustBuffer<Decision> {
 
 
 /**
+ * How much a device can do, in classes that are too wide to tell one device from another.
+ */
+
+enum class DeviceClass {
+
+    /**
+     * Less than 4 GB of memory.
+     */
+    SMALL,
+    /**
+     * 4 to 8 GB.
+     */
+    MEDIUM,
+    /**
+     * 8 GB and more.
+     */
+    LARGE;
+
+
+
+
+    companion object
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeDeviceClass: FfiConverterRustBuffer<DeviceClass> {
+    override fun read(buf: ByteBuffer) = try {
+
+        DeviceClass.entries[buf.getInt() - 1]
+
+    } catch (e: IndexOutOfBoundsException) {
+        throw RuntimeException("invalid enum value, something is very wrong!!", e)
+    }
+
+    override fun allocationSize(value: DeviceClass) = 4UL
+
+    override fun write(value: DeviceClass, buf: ByteBuffer) {
+        buf.putInt(value.ordinal + 1)
+    }
+}
+
+
+
+
+
+/**
  * The values of a `DeviceUpdate`, for listing those that are no longer known.
  */
 
@@ -15159,6 +17108,10 @@ enum class DeviceFact {
      * `charging`
      */
     CHARGING,
+    /**
+     * `battery_milliwatts`
+     */
+    BATTERY_MILLIWATTS,
     /**
      * `power_save`
      */
@@ -16282,6 +18235,91 @@ public object FfiConverterTypeLogSinkError : FfiConverterRustBuffer<LogSinkExcep
     }
 
 }
+
+
+
+/**
+ * One figure of a request. Times are in microseconds.
+ */
+
+enum class Measure {
+
+    /**
+     * From the request to its end.
+     */
+    TOTAL,
+    /**
+     * From the request to the first text.
+     */
+    FIRST_TOKEN,
+    /**
+     * Looking for private data in the text, and replacing it.
+     */
+    EXAMINE,
+    /**
+     * Deciding where to ask.
+     */
+    DECIDE,
+    /**
+     * On this device, until the model begins with the prompt.
+     */
+    LOAD,
+    /**
+     * On this device: one token of the prompt, on average over the prompt.
+     */
+    PREFILL_TOKEN,
+    /**
+     * On this device: one token of the answer, on average over the answer.
+     */
+    DECODE_TOKEN,
+    /**
+     * Elsewhere: from asking the place to the first piece of its answer.
+     */
+    NETWORK,
+    /**
+     * Processor time of the whole process, on all cores.
+     */
+    PROCESSOR,
+    /**
+     * Tokens of the prompt.
+     */
+    INPUT_TOKENS,
+    /**
+     * Tokens of the answer.
+     */
+    OUTPUT_TOKENS,
+    /**
+     * Energy used on this device, in millijoules.
+     */
+    ENERGY;
+
+
+
+
+    companion object
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeMeasure: FfiConverterRustBuffer<Measure> {
+    override fun read(buf: ByteBuffer) = try {
+
+        Measure.entries[buf.getInt() - 1]
+
+    } catch (e: IndexOutOfBoundsException) {
+        throw RuntimeException("invalid enum value, something is very wrong!!", e)
+    }
+
+    override fun allocationSize(value: Measure) = 4UL
+
+    override fun write(value: Measure, buf: ByteBuffer) {
+        buf.putInt(value.ordinal + 1)
+    }
+}
+
+
 
 
 
@@ -17558,6 +19596,55 @@ public object FfiConverterTypeQueueState : FfiConverterRustBuffer<QueueState>{
 
 
 /**
+ * What has become worse about a model.
+ */
+
+enum class RegressionKind {
+
+    /**
+     * It takes longer for a token.
+     */
+    SLOWER,
+    /**
+     * More of its answers fail or repeat themselves.
+     */
+    WORSE,
+    /**
+     * People reject more of its answers.
+     */
+    REJECTED;
+
+
+
+
+    companion object
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeRegressionKind: FfiConverterRustBuffer<RegressionKind> {
+    override fun read(buf: ByteBuffer) = try {
+
+        RegressionKind.entries[buf.getInt() - 1]
+
+    } catch (e: IndexOutOfBoundsException) {
+        throw RuntimeException("invalid enum value, something is very wrong!!", e)
+    }
+
+    override fun allocationSize(value: RegressionKind) = 4UL
+
+    override fun write(value: RegressionKind, buf: ByteBuffer) {
+        buf.putInt(value.ordinal + 1)
+    }
+}
+
+
+
+
+
+/**
  * In which form a text leaves the device.
  */
 
@@ -17594,6 +19681,71 @@ public object FfiConverterTypeRelease: FfiConverterRustBuffer<Release> {
     override fun allocationSize(value: Release) = 4UL
 
     override fun write(value: Release, buf: ByteBuffer) {
+        buf.putInt(value.ordinal + 1)
+    }
+}
+
+
+
+
+
+/**
+ * What a request was doing.
+ */
+
+enum class RequestStage {
+
+    /**
+     * Its text was examined, and it was decided where to ask.
+     */
+    DECIDE,
+    /**
+     * The model's context was made or restored, other answers had their turn, or a short prompt was read.
+     */
+    LOAD,
+    /**
+     * The model read a long prompt.
+     */
+    PREFILL,
+    /**
+     * The model wrote the answer.
+     */
+    DECODE,
+    /**
+     * A place elsewhere was asked and had not answered yet.
+     */
+    NETWORK,
+    /**
+     * A place elsewhere answered.
+     */
+    RECEIVE,
+    /**
+     * The app carried out a tool.
+     */
+    TOOL;
+
+
+
+
+    companion object
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeRequestStage: FfiConverterRustBuffer<RequestStage> {
+    override fun read(buf: ByteBuffer) = try {
+
+        RequestStage.entries[buf.getInt() - 1]
+
+    } catch (e: IndexOutOfBoundsException) {
+        throw RuntimeException("invalid enum value, something is very wrong!!", e)
+    }
+
+    override fun allocationSize(value: RequestStage) = 4UL
+
+    override fun write(value: RequestStage, buf: ByteBuffer) {
         buf.putInt(value.ordinal + 1)
     }
 }
@@ -18548,6 +20700,38 @@ public object FfiConverterOptionalFloat: FfiConverterRustBuffer<kotlin.Float?> {
 /**
  * @suppress
  */
+public object FfiConverterOptionalDouble: FfiConverterRustBuffer<kotlin.Double?> {
+    override fun read(buf: ByteBuffer): kotlin.Double? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterDouble.read(buf)
+    }
+
+    override fun allocationSize(value: kotlin.Double?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterDouble.allocationSize(value)
+        }
+    }
+
+    override fun write(value: kotlin.Double?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterDouble.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
 public object FfiConverterOptionalBoolean: FfiConverterRustBuffer<kotlin.Boolean?> {
     override fun read(buf: ByteBuffer): kotlin.Boolean? {
         if (buf.get().toInt() == 0) {
@@ -18900,6 +21084,70 @@ public object FfiConverterOptionalTypeStatistics: FfiConverterRustBuffer<Statist
 /**
  * @suppress
  */
+public object FfiConverterOptionalTypeTelemetryConsent: FfiConverterRustBuffer<TelemetryConsent?> {
+    override fun read(buf: ByteBuffer): TelemetryConsent? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterTypeTelemetryConsent.read(buf)
+    }
+
+    override fun allocationSize(value: TelemetryConsent?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterTypeTelemetryConsent.allocationSize(value)
+        }
+    }
+
+    override fun write(value: TelemetryConsent?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterTypeTelemetryConsent.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterOptionalTypeTelemetryTarget: FfiConverterRustBuffer<TelemetryTarget?> {
+    override fun read(buf: ByteBuffer): TelemetryTarget? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterTypeTelemetryTarget.read(buf)
+    }
+
+    override fun allocationSize(value: TelemetryTarget?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterTypeTelemetryTarget.allocationSize(value)
+        }
+    }
+
+    override fun write(value: TelemetryTarget?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterTypeTelemetryTarget.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
 public object FfiConverterOptionalTypeTimeouts: FfiConverterRustBuffer<Timeouts?> {
     override fun read(buf: ByteBuffer): Timeouts? {
         if (buf.get().toInt() == 0) {
@@ -18954,6 +21202,38 @@ public object FfiConverterOptionalTypeContextPolicy: FfiConverterRustBuffer<Cont
         } else {
             buf.put(1)
             FfiConverterTypeContextPolicy.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterOptionalTypeDeviceClass: FfiConverterRustBuffer<DeviceClass?> {
+    override fun read(buf: ByteBuffer): DeviceClass? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterTypeDeviceClass.read(buf)
+    }
+
+    override fun allocationSize(value: DeviceClass?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterTypeDeviceClass.allocationSize(value)
+        }
+    }
+
+    override fun write(value: DeviceClass?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterTypeDeviceClass.write(value, buf)
         }
     }
 }
@@ -19540,6 +21820,62 @@ public object FfiConverterOptionalSequenceTypeAccelerator: FfiConverterRustBuffe
 /**
  * @suppress
  */
+public object FfiConverterSequenceUInt: FfiConverterRustBuffer<List<kotlin.UInt>> {
+    override fun read(buf: ByteBuffer): List<kotlin.UInt> {
+        val len = buf.getInt()
+        return List<kotlin.UInt>(len) {
+            FfiConverterUInt.read(buf)
+        }
+    }
+
+    override fun allocationSize(value: List<kotlin.UInt>): ULong {
+        val sizeForLength = 4UL
+        val sizeForItems = value.map { FfiConverterUInt.allocationSize(it) }.sum()
+        return sizeForLength + sizeForItems
+    }
+
+    override fun write(value: List<kotlin.UInt>, buf: ByteBuffer) {
+        buf.putInt(value.size)
+        value.iterator().forEach {
+            FfiConverterUInt.write(it, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterSequenceULong: FfiConverterRustBuffer<List<kotlin.ULong>> {
+    override fun read(buf: ByteBuffer): List<kotlin.ULong> {
+        val len = buf.getInt()
+        return List<kotlin.ULong>(len) {
+            FfiConverterULong.read(buf)
+        }
+    }
+
+    override fun allocationSize(value: List<kotlin.ULong>): ULong {
+        val sizeForLength = 4UL
+        val sizeForItems = value.map { FfiConverterULong.allocationSize(it) }.sum()
+        return sizeForLength + sizeForItems
+    }
+
+    override fun write(value: List<kotlin.ULong>, buf: ByteBuffer) {
+        buf.putInt(value.size)
+        value.iterator().forEach {
+            FfiConverterULong.write(it, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
 public object FfiConverterSequenceString: FfiConverterRustBuffer<List<kotlin.String>> {
     override fun read(buf: ByteBuffer): List<kotlin.String> {
         val len = buf.getInt()
@@ -19642,6 +21978,90 @@ public object FfiConverterSequenceTypeConversationSummary: FfiConverterRustBuffe
         buf.putInt(value.size)
         value.iterator().forEach {
             FfiConverterTypeConversationSummary.write(it, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterSequenceTypeEndingCount: FfiConverterRustBuffer<List<EndingCount>> {
+    override fun read(buf: ByteBuffer): List<EndingCount> {
+        val len = buf.getInt()
+        return List<EndingCount>(len) {
+            FfiConverterTypeEndingCount.read(buf)
+        }
+    }
+
+    override fun allocationSize(value: List<EndingCount>): ULong {
+        val sizeForLength = 4UL
+        val sizeForItems = value.map { FfiConverterTypeEndingCount.allocationSize(it) }.sum()
+        return sizeForLength + sizeForItems
+    }
+
+    override fun write(value: List<EndingCount>, buf: ByteBuffer) {
+        buf.putInt(value.size)
+        value.iterator().forEach {
+            FfiConverterTypeEndingCount.write(it, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterSequenceTypeEnergyTotal: FfiConverterRustBuffer<List<EnergyTotal>> {
+    override fun read(buf: ByteBuffer): List<EnergyTotal> {
+        val len = buf.getInt()
+        return List<EnergyTotal>(len) {
+            FfiConverterTypeEnergyTotal.read(buf)
+        }
+    }
+
+    override fun allocationSize(value: List<EnergyTotal>): ULong {
+        val sizeForLength = 4UL
+        val sizeForItems = value.map { FfiConverterTypeEnergyTotal.allocationSize(it) }.sum()
+        return sizeForLength + sizeForItems
+    }
+
+    override fun write(value: List<EnergyTotal>, buf: ByteBuffer) {
+        buf.putInt(value.size)
+        value.iterator().forEach {
+            FfiConverterTypeEnergyTotal.write(it, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterSequenceTypeFailureCount: FfiConverterRustBuffer<List<FailureCount>> {
+    override fun read(buf: ByteBuffer): List<FailureCount> {
+        val len = buf.getInt()
+        return List<FailureCount>(len) {
+            FfiConverterTypeFailureCount.read(buf)
+        }
+    }
+
+    override fun allocationSize(value: List<FailureCount>): ULong {
+        val sizeForLength = 4UL
+        val sizeForItems = value.map { FfiConverterTypeFailureCount.allocationSize(it) }.sum()
+        return sizeForLength + sizeForItems
+    }
+
+    override fun write(value: List<FailureCount>, buf: ByteBuffer) {
+        buf.putInt(value.size)
+        value.iterator().forEach {
+            FfiConverterTypeFailureCount.write(it, buf)
         }
     }
 }
@@ -19764,6 +22184,34 @@ public object FfiConverterSequenceTypeKeptMessage: FfiConverterRustBuffer<List<K
 /**
  * @suppress
  */
+public object FfiConverterSequenceTypeMeasuredValues: FfiConverterRustBuffer<List<MeasuredValues>> {
+    override fun read(buf: ByteBuffer): List<MeasuredValues> {
+        val len = buf.getInt()
+        return List<MeasuredValues>(len) {
+            FfiConverterTypeMeasuredValues.read(buf)
+        }
+    }
+
+    override fun allocationSize(value: List<MeasuredValues>): ULong {
+        val sizeForLength = 4UL
+        val sizeForItems = value.map { FfiConverterTypeMeasuredValues.allocationSize(it) }.sum()
+        return sizeForLength + sizeForItems
+    }
+
+    override fun write(value: List<MeasuredValues>, buf: ByteBuffer) {
+        buf.putInt(value.size)
+        value.iterator().forEach {
+            FfiConverterTypeMeasuredValues.write(it, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
 public object FfiConverterSequenceTypeMessage: FfiConverterRustBuffer<List<Message>> {
     override fun read(buf: ByteBuffer): List<Message> {
         val len = buf.getInt()
@@ -19782,6 +22230,62 @@ public object FfiConverterSequenceTypeMessage: FfiConverterRustBuffer<List<Messa
         buf.putInt(value.size)
         value.iterator().forEach {
             FfiConverterTypeMessage.write(it, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterSequenceTypePerformanceDay: FfiConverterRustBuffer<List<PerformanceDay>> {
+    override fun read(buf: ByteBuffer): List<PerformanceDay> {
+        val len = buf.getInt()
+        return List<PerformanceDay>(len) {
+            FfiConverterTypePerformanceDay.read(buf)
+        }
+    }
+
+    override fun allocationSize(value: List<PerformanceDay>): ULong {
+        val sizeForLength = 4UL
+        val sizeForItems = value.map { FfiConverterTypePerformanceDay.allocationSize(it) }.sum()
+        return sizeForLength + sizeForItems
+    }
+
+    override fun write(value: List<PerformanceDay>, buf: ByteBuffer) {
+        buf.putInt(value.size)
+        value.iterator().forEach {
+            FfiConverterTypePerformanceDay.write(it, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterSequenceTypePerformanceSeries: FfiConverterRustBuffer<List<PerformanceSeries>> {
+    override fun read(buf: ByteBuffer): List<PerformanceSeries> {
+        val len = buf.getInt()
+        return List<PerformanceSeries>(len) {
+            FfiConverterTypePerformanceSeries.read(buf)
+        }
+    }
+
+    override fun allocationSize(value: List<PerformanceSeries>): ULong {
+        val sizeForLength = 4UL
+        val sizeForItems = value.map { FfiConverterTypePerformanceSeries.allocationSize(it) }.sum()
+        return sizeForLength + sizeForItems
+    }
+
+    override fun write(value: List<PerformanceSeries>, buf: ByteBuffer) {
+        buf.putInt(value.size)
+        value.iterator().forEach {
+            FfiConverterTypePerformanceSeries.write(it, buf)
         }
     }
 }
@@ -19866,6 +22370,62 @@ public object FfiConverterSequenceTypeRefused: FfiConverterRustBuffer<List<Refus
         buf.putInt(value.size)
         value.iterator().forEach {
             FfiConverterTypeRefused.write(it, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterSequenceTypeRegression: FfiConverterRustBuffer<List<Regression>> {
+    override fun read(buf: ByteBuffer): List<Regression> {
+        val len = buf.getInt()
+        return List<Regression>(len) {
+            FfiConverterTypeRegression.read(buf)
+        }
+    }
+
+    override fun allocationSize(value: List<Regression>): ULong {
+        val sizeForLength = 4UL
+        val sizeForItems = value.map { FfiConverterTypeRegression.allocationSize(it) }.sum()
+        return sizeForLength + sizeForItems
+    }
+
+    override fun write(value: List<Regression>, buf: ByteBuffer) {
+        buf.putInt(value.size)
+        value.iterator().forEach {
+            FfiConverterTypeRegression.write(it, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterSequenceTypeRequestEnding: FfiConverterRustBuffer<List<RequestEnding>> {
+    override fun read(buf: ByteBuffer): List<RequestEnding> {
+        val len = buf.getInt()
+        return List<RequestEnding>(len) {
+            FfiConverterTypeRequestEnding.read(buf)
+        }
+    }
+
+    override fun allocationSize(value: List<RequestEnding>): ULong {
+        val sizeForLength = 4UL
+        val sizeForItems = value.map { FfiConverterTypeRequestEnding.allocationSize(it) }.sum()
+        return sizeForLength + sizeForItems
+    }
+
+    override fun write(value: List<RequestEnding>, buf: ByteBuffer) {
+        buf.putInt(value.size)
+        value.iterator().forEach {
+            FfiConverterTypeRequestEnding.write(it, buf)
         }
     }
 }
