@@ -4,7 +4,7 @@ use whimbrel_client::{policy, record, telemetry};
 
 use crate::{Assistant, CoreError, Host, PlaceKind, Thermal, json};
 
-/// What requests took since counting began. Everything is counted on this device, and nothing of it is sent.
+/// What requests took since counting began. Everything is counted on this device; see `Telemetry` for what may leave it.
 #[derive(Clone, Debug, uniffi::Record)]
 pub struct Performance {
     /// When counting began, in milliseconds since 1970.
@@ -15,7 +15,7 @@ pub struct Performance {
     pub outcomes: RequestOutcomes,
     /// One for each kind of request, most requests first.
     pub series: Vec<PerformanceSeries>,
-    /// The days with requests, oldest first; the last 60 of them.
+    /// The days with requests, oldest first; the last 49 of them.
     pub days: Vec<PerformanceDay>,
     /// Models on this device that have become slower or worse.
     pub regressions: Vec<Regression>,
@@ -256,8 +256,8 @@ pub struct EnergyTotal {
 
 #[uniffi::export]
 impl Assistant {
-    /// What was going on when the last process that used this ledger was ended without having closed it: by a crash, or by a system that needed the
-    /// memory. Empty after an orderly end.
+    /// The requests that were in progress when the last process that used this ledger was ended without having closed it: by a crash, or by a system that needed
+    /// the memory. Empty after an orderly end.
     pub fn endings(&self) -> Vec<RequestEnding> {
         self.0.endings().iter().map(Into::into).collect()
     }

@@ -38,7 +38,7 @@ pub struct TelemetryTarget {
 /// What the user has agreed to.
 #[derive(Clone, Debug, uniffi::Record)]
 pub struct TelemetryConsent {
-    /// The address for which the consent was given. For another one it is no consent.
+    /// The address for which the consent was given. For another one it does not count.
     pub url: String,
     /// The name of the app's service for which it was given.
     pub service: String,

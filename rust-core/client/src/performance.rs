@@ -1,5 +1,5 @@
-//! Measures requests while they run, and counts them when they have ended. What is counted is what the ledger's receipts say
-//! (`whimbrel-telemetry`): this keeps the sum of those that were counted, so that the ledger need not be read from its beginning.
+//! Measures requests while they run, and counts them when they have ended, by what the ledger's receipts say
+//! (`whimbrel-telemetry`). It keeps the sum of those that were counted, so that the ledger need not be read from its beginning.
 
 mod gauges;
 
@@ -182,8 +182,8 @@ fn load(store: &Store, clock: &dyn Clock) -> Result<Meter, ClientError> {
     };
     match stored.map(|bytes| Meter::from_bytes(&bytes)) {
         Some(Ok(meter)) if meter.through() <= store.ledger().last_sequence()? => return Ok(meter),
-        Some(Ok(_)) => log::warn!("the figures of requests are of another ledger; they are counted anew"),
-        Some(Err(error)) => log::warn!("the figures of requests are counted anew: {error}"),
+        Some(Ok(_)) => log::warn!("the figures of requests are of another ledger; they are counted again"),
+        Some(Err(error)) => log::warn!("the figures of requests are counted again: {error}"),
         None => {}
     }
     let first_ms = store.ledger().closed_after(0, 1)?.first().map(|first| first.opened_ms);
@@ -217,7 +217,7 @@ pub(crate) fn count(meter: &mut Meter, store: &Store, clock: &dyn Clock) -> Resu
 }
 
 impl Assistant {
-    /// What was going on when the last process that used this ledger was ended without having closed it: a crash, or a system that needed the memory.
+    /// The requests that were in progress when the last process that used this ledger was ended without having closed it: a crash, or a system that needed the memory.
     /// Empty after an orderly end.
     #[must_use]
     pub fn endings(&self) -> &[Ended] {

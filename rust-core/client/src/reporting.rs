@@ -156,7 +156,7 @@ impl Telemetry {
     }
 
     /// The user agrees that this is sent to where the policy says. Only what happens from now on is sent. Another consent takes the place of the
-    /// one before.
+    /// previous one.
     ///
     /// # Errors
     /// [`ClientError::NoTelemetry`] if the policy has no place for it; [`ClientError::Store`], [`ClientError::Closed`].
@@ -234,7 +234,7 @@ impl Telemetry {
     /// with `within_ms` when it goes to the background: so many milliseconds it may still run.
     ///
     /// # Errors
-    /// [`ClientError::Store`], [`ClientError::Closed`]. A collector that cannot be reached is no error: [`TelemetryRun::because`] says why nothing
+    /// [`ClientError::Store`], [`ClientError::Closed`]. A collector that cannot be reached is not an error: [`TelemetryRun::because`] says why nothing
     /// was sent, or the next run tries again.
     pub async fn run(&self, within_ms: Option<u64>) -> Result<TelemetryRun, ClientError> {
         // Whoever awaits this may have no runtime, and the network needs one.
@@ -359,7 +359,7 @@ impl Telemetry {
                 Some(Ok(record)) => record,
                 // Without the record there is no consent.
                 Some(Err(error)) => {
-                    log::warn!("what was agreed about telemetry cannot be read, so nothing is sent: {error}");
+                    log::warn!("the consent to telemetry cannot be read, so nothing is sent: {error}");
                     SenderRecord::default()
                 }
                 None => SenderRecord::default(),

@@ -77,7 +77,7 @@ impl DeviceClass {
     }
 }
 
-/// See the module. What was not measured is 0 or absent; times are in microseconds.
+/// See the module. Values that were not measured are 0 or absent; times are in microseconds.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Measured {

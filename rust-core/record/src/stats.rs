@@ -71,7 +71,7 @@ pub struct Stats {
     /// How often answers called each tool, by the tool's name: at most [`COUNTED_TOOLS_MAX`] names, and [`OTHER_TOOLS`] for the rest.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub calls: BTreeMap<Label, u64>,
-    /// Reports of telemetry, however they ended. They are no requests of the user, and are counted nowhere else but in the bytes.
+    /// Reports of telemetry, however they ended. They do not come from the user, and count nowhere else but in the bytes.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub reports: u64,
 }

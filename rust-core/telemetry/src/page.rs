@@ -123,7 +123,7 @@ impl Overview {
     fn times_section(&self, markup: &mut Markup, options: &PageOptions) {
         let note = "A thick bar ends at the median, the thin one behind it at what 95 of 100 requests stayed below. Bars of one group have one \
             scale. Every part has a median of its own, so that the parts do not add up. In the small charts, bars count answers, \
-            each bar has about twice the range of the one before it, and the triangle is the median.";
+            each bar has about twice the range of the previous one, and the triangle is the median.";
         let answered: Vec<_> = self
             .series
             .iter()

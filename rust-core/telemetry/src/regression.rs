@@ -158,7 +158,7 @@ impl Watch {
         judge_share(&mut self.feedback, &mut self.rejected, time_ms, rejects, rise);
     }
 
-    /// What stands of the variant named `key`, at most one of each kind.
+    /// The regressions of the variant named `key` that are not over, at most one of each kind.
     #[must_use]
     pub fn regressions(&self, key: &WatchKey) -> Vec<Regression> {
         let exp = |log: Millionths| log.get().exp();

@@ -3,7 +3,7 @@
 const LEVELS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 const EIGHTHS: [char; 7] = ['▏', '▎', '▍', '▌', '▋', '▊', '▉'];
 
-/// One character for each value, from the lowest for the smallest value to the highest for the largest; values that are all the same have
+/// One character for each value, from the lowest for the smallest value to the highest for the largest; equal values have
 /// half the height. Where there is no value, or not a number, there is a blank.
 ///
 /// ```

@@ -4,7 +4,7 @@ use whimbrel_record::{DeviceClass, Host, Label, PlaceKind, Thermal};
 
 use crate::{Measure, OTHER, Outcomes, SeriesView, Unit};
 
-/// What stands for a figure that there is none of.
+/// The sign for a figure that does not exist.
 pub const NONE: &str = "–";
 /// Keeps the groups of a number together on one line.
 const THIN_SPACE: char = '\u{202f}';

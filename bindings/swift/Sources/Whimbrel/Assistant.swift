@@ -187,14 +187,14 @@ public final class Assistant: Sendable {
         return try await translated { try await core.stats(fromMs: from, untilMs: until, host: host) }.toPublic()
     }
 
-    /// What was going on when the last process that used this ledger was ended without having closed it: by a crash, or by
-    /// a system that needed the memory. Empty after an orderly end.
+    /// The requests that were in progress when the last process that used this ledger was ended without having closed it: by
+    /// a crash, or by a system that needed the memory. Empty after an orderly end.
     public func endings() -> [RequestEnding] {
         core.endings().map { $0.toPublic() }
     }
 
     /// What requests took: times, tokens, memory and energy, by model and task and by day. Everything is counted on this
-    /// device, and nothing of it is sent.
+    /// device; see `telemetry` for what may leave it.
     public func performance() async throws -> Performance {
         try await translated { try await core.performance() }.toPublic()
     }

@@ -1,6 +1,7 @@
 // scripts/bindings-values.py writes this from bindings/ffi/src/performance.rs: change that, then run  make bindings.
 
-/// What requests took since counting began. Everything is counted on this device, and nothing of it is sent.
+/// What requests took since counting began. Everything is counted on this device; see `Telemetry` for what may leave
+/// it.
 public struct Performance: Sendable, Equatable {
     /// When counting began, in milliseconds since 1970.
     public var beginsMs: Int
@@ -10,7 +11,7 @@ public struct Performance: Sendable, Equatable {
     public var outcomes: RequestOutcomes
     /// One for each kind of request, most requests first.
     public var series: [PerformanceSeries]
-    /// The days with requests, oldest first; the last 60 of them.
+    /// The days with requests, oldest first; the last 49 of them.
     public var days: [PerformanceDay]
     /// Models on this device that have become slower or worse.
     public var regressions: [Regression]

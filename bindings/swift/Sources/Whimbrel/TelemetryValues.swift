@@ -56,7 +56,7 @@ public struct TelemetryTarget: Sendable, Equatable {
 
 /// What the user has agreed to.
 public struct TelemetryConsent: Sendable, Equatable {
-    /// The address for which the consent was given. For another one it is no consent.
+    /// The address for which the consent was given. For another one it does not count.
     public var url: String
     /// The name of the app's service for which it was given.
     public var service: String

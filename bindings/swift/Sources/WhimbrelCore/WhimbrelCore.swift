@@ -980,8 +980,8 @@ public protocol AssistantProtocol: AnyObject, Sendable {
     func outbox()  -> Outbox
 
     /**
-     * What was going on when the last process that used this ledger was ended without having closed it: by a crash, or by a system that needed the
-     * memory. Empty after an orderly end.
+     * The requests that were in progress when the last process that used this ledger was ended without having closed it: by a crash, or by a system that needed
+     * the memory. Empty after an orderly end.
      */
     func endings()  -> [RequestEnding]
 
@@ -1523,8 +1523,8 @@ open func outbox() -> Outbox  {
 }
 
     /**
-     * What was going on when the last process that used this ledger was ended without having closed it: by a crash, or by a system that needed the
-     * memory. Empty after an orderly end.
+     * The requests that were in progress when the last process that used this ledger was ended without having closed it: by a crash, or by a system that needed
+     * the memory. Empty after an orderly end.
      */
 open func endings() -> [RequestEnding]  {
     return try!  FfiConverterSequenceTypeRequestEnding.lift(try! rustCall() {
@@ -9183,7 +9183,7 @@ public func FfiConverterTypePendingCall_lower(_ value: PendingCall) -> RustBuffe
 
 
 /**
- * What requests took since counting began. Everything is counted on this device, and nothing of it is sent.
+ * What requests took since counting began. Everything is counted on this device; see `Telemetry` for what may leave it.
  */
 public struct Performance: Equatable, Hashable {
     /**
@@ -9203,7 +9203,7 @@ public struct Performance: Equatable, Hashable {
      */
     public let series: [PerformanceSeries]
     /**
-     * The days with requests, oldest first; the last 60 of them.
+     * The days with requests, oldest first; the last 49 of them.
      */
     public let days: [PerformanceDay]
     /**
@@ -9243,7 +9243,7 @@ public struct Performance: Equatable, Hashable {
          * One for each kind of request, most requests first.
          */series: [PerformanceSeries],
         /**
-         * The days with requests, oldest first; the last 60 of them.
+         * The days with requests, oldest first; the last 49 of them.
          */days: [PerformanceDay],
         /**
          * Models on this device that have become slower or worse.
@@ -12324,7 +12324,7 @@ public func FfiConverterTypeTaskOptions_lower(_ value: TaskOptions) -> RustBuffe
  */
 public struct TelemetryConsent: Equatable, Hashable {
     /**
-     * The address for which the consent was given. For another one it is no consent.
+     * The address for which the consent was given. For another one it does not count.
      */
     public let url: String
     /**
@@ -12344,7 +12344,7 @@ public struct TelemetryConsent: Equatable, Hashable {
     // declare one manually.
     public init(
         /**
-         * The address for which the consent was given. For another one it is no consent.
+         * The address for which the consent was given. For another one it does not count.
          */url: String,
         /**
          * The name of the app's service for which it was given.
@@ -20672,7 +20672,7 @@ private let initializationResult: InitializationResult = {
     if (uniffi_whimbrel_checksum_method_assistant_outbox() != 48442) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_assistant_endings() != 27104) {
+    if (uniffi_whimbrel_checksum_method_assistant_endings() != 10706) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_whimbrel_checksum_method_assistant_performance() != 51769) {

@@ -27,7 +27,7 @@ pub(crate) struct Arguments {
     /// Replace the file if it exists
     #[arg(long, requires = "html")]
     force: bool,
-    /// Forget what was measured, and begin anew; the ledger keeps its receipts
+    /// Forget what was measured, and count from now on; the ledger keeps its receipts
     #[arg(long)]
     reset: bool,
     /// Do not ask before resetting

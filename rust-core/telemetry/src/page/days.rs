@@ -64,7 +64,7 @@ pub(super) fn first_text_chart(markup: &mut Markup, timeline: &Timeline) {
 
 pub(super) fn speed_chart(markup: &mut Markup, timeline: &Timeline, options: &PageOptions) {
     let values = timeline.values(|day| day.tokens_per_second);
-    let note = format!("Median tokens a second on {}", options.host.words());
+    let note = format!("Median tokens per second on {}", options.host.words());
     line_chart(
         markup,
         timeline,
@@ -173,7 +173,7 @@ fn bar_chart(
     }
     let most = days.map(figure).max().unwrap_or(0);
     let note = format!(
-        "{} in all, {} on one day at most",
+        "{} in total, {} on one day at most",
         words(total as f64),
         words(most as f64)
     );

@@ -165,14 +165,14 @@ public class Assistant private constructor(
         }
 
     /**
-     * What was going on when the last process that used this ledger was ended without having closed it: by a crash, or by
-     * a system that needed the memory. Empty after an orderly end.
+     * The requests that were in progress when the last process that used this ledger was ended without having closed it:
+     * by a crash, or by a system that needed the memory. Empty after an orderly end.
      */
     public fun endings(): List<RequestEnding> = translated { core.endings().map { it.toPublic() } }
 
     /**
      * What requests took: times, tokens, memory and energy, by model and task and by day. Everything is counted on this
-     * device, and nothing of it is sent.
+     * device; see [telemetry] for what may leave it.
      */
     public suspend fun performance(): Performance = awaited { core.performance().toPublic() }
 

@@ -4,13 +4,13 @@ package org.whimbrel
 import kotlin.time.Duration
 
 /**
- * What requests took since counting began. Everything is counted on this device, and nothing of it is sent.
+ * What requests took since counting began. Everything is counted on this device; see `Telemetry` for what may leave it.
  *
  * @property beginsMs when counting began, in milliseconds since 1970.
  * @property throughMs when the last request that is counted ended.
  * @property outcomes how all requests ended.
  * @property series one for each kind of request, most requests first.
- * @property days the days with requests, oldest first; the last 60 of them.
+ * @property days the days with requests, oldest first; the last 49 of them.
  * @property regressions models on this device that have become slower or worse.
  * @property failures how often requests failed with each code, most frequent first.
  * @property energy the energy used on this device, by the method of estimating it.

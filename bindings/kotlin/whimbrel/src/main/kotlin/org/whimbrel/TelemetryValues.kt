@@ -36,7 +36,7 @@ public data class TelemetryTarget(
 /**
  * What the user has agreed to.
  *
- * @property url the address for which the consent was given. For another one it is no consent.
+ * @property url the address for which the consent was given. For another one it does not count.
  * @property service the name of the app's service for which it was given.
  * @property signals what may be sent.
  * @property givenMs when it was given, in milliseconds since 1970.

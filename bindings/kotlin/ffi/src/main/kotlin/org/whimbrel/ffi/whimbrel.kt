@@ -1705,7 +1705,7 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
     if ((lib.uniffi_whimbrel_checksum_method_assistant_outbox() and 0xFFFF) != 48442) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_assistant_endings() and 0xFFFF) != 27104) {
+    if ((lib.uniffi_whimbrel_checksum_method_assistant_endings() and 0xFFFF) != 10706) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_whimbrel_checksum_method_assistant_performance() and 0xFFFF) != 51769) {
@@ -3062,8 +3062,8 @@ public interface AssistantInterface {
     fun `outbox`(): Outbox
 
     /**
-     * What was going on when the last process that used this ledger was ended without having closed it: by a crash, or by a system that needed the
-     * memory. Empty after an orderly end.
+     * The requests that were in progress when the last process that used this ledger was ended without having closed it: by a crash, or by a system that needed
+     * the memory. Empty after an orderly end.
      */
     fun `endings`(): List<RequestEnding>
 
@@ -3787,8 +3787,8 @@ open class Assistant: Disposable, AutoCloseable, AssistantInterface
 
 
     /**
-     * What was going on when the last process that used this ledger was ended without having closed it: by a crash, or by a system that needed the
-     * memory. Empty after an orderly end.
+     * The requests that were in progress when the last process that used this ledger was ended without having closed it: by a crash, or by a system that needed
+     * the memory. Empty after an orderly end.
      */override fun `endings`(): List<RequestEnding> {
             return FfiConverterSequenceTypeRequestEnding.lift(
     callWithHandle {
@@ -13111,7 +13111,7 @@ public object FfiConverterTypePendingCall: FfiConverterRustBuffer<PendingCall> {
 
 
 /**
- * What requests took since counting began. Everything is counted on this device, and nothing of it is sent.
+ * What requests took since counting began. Everything is counted on this device; see `Telemetry` for what may leave it.
  */
 data class Performance (
     /**
@@ -13135,7 +13135,7 @@ data class Performance (
     val `series`: List<PerformanceSeries>
     ,
     /**
-     * The days with requests, oldest first; the last 60 of them.
+     * The days with requests, oldest first; the last 49 of them.
      */
     val `days`: List<PerformanceDay>
     ,
@@ -15402,7 +15402,7 @@ public object FfiConverterTypeTaskOptions: FfiConverterRustBuffer<TaskOptions> {
  */
 data class TelemetryConsent (
     /**
-     * The address for which the consent was given. For another one it is no consent.
+     * The address for which the consent was given. For another one it does not count.
      */
     val `url`: kotlin.String
     ,
