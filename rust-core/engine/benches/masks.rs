@@ -20,7 +20,7 @@ use self::maskbench::{Case, Verdict, cases, verdict};
 
 /// Microseconds that a mask of SmolLM2 may take: half of them, and all but one in a hundred.
 const P50_US_MAX: f64 = 50.0;
-const P99_US_MAX: f64 = 600.0;
+const P99_US_MAX: f64 = 350.0;
 
 fn main() {
     let Some(cases) = cases() else {

@@ -5,6 +5,7 @@ mod call;
 mod form;
 mod mask;
 mod vocabulary;
+mod walk;
 
 pub use form::{FORM_BYTES_MAX, FORM_NESTING_MAX, Form};
 pub use vocabulary::Vocabulary;
@@ -49,8 +50,11 @@ pub struct Constraint {
     vocabulary: Arc<Vocabulary>,
     /// The special tokens in the form itself.
     tokens: Vec<u32>,
-    /// What the form is called in errors.
-    kind: &'static str,
+    form: Form,
+    /// The tokens so far.
+    taken: Vec<u32>,
+    /// Whether masks are computed with a look-ahead.
+    looks_ahead: bool,
     /// Before the first token.
     fresh: Matcher,
     /// After the tokens so far.
@@ -71,11 +75,13 @@ impl Constraint {
     /// # Errors
     /// As [`Constraint::new`].
     fn with_tokens(vocabulary: &Arc<Vocabulary>, form: &Form, tokens: &[u32]) -> Result<Constraint, EngineError> {
-        let fresh = vocabulary.compile(form)?;
+        let fresh = vocabulary.compile(form, true)?;
         Ok(Constraint {
             vocabulary: vocabulary.clone(),
             tokens: tokens.to_vec(),
-            kind: form.kind(),
+            form: form.clone(),
+            taken: Vec::new(),
+            looks_ahead: true,
             matcher: fresh.clone(),
             fresh,
         })
@@ -95,7 +101,11 @@ impl Constraint {
     /// # Errors
     /// [`EngineError::Form`] if the form became too complex to go on.
     pub fn mask(&mut self) -> Result<SimpleVob, EngineError> {
-        let mut mask = self.matcher.compute_mask().map_err(|_| self.failed())?;
+        let mut mask = match self.matcher.compute_mask() {
+            Err(_) if self.start_over() => self.matcher.compute_mask(),
+            mask => mask,
+        }
+        .map_err(|_| self.failed())?;
         let special: Vec<u32> = self.tokens.iter().copied().filter(|id| mask.is_allowed(*id)).collect();
         mask.and(self.vocabulary.allowed());
         special.into_iter().for_each(|id| mask.allow_token(id));
@@ -118,7 +128,39 @@ impl Constraint {
     /// # Errors
     /// [`EngineError::Form`] if the form does not allow them, or became too complex to go on.
     pub fn take(&mut self, tokens: &[u32]) -> Result<(), EngineError> {
-        self.matcher.consume_tokens(tokens).map_err(|_| self.failed())
+        match self.matcher.consume_tokens(tokens) {
+            Err(_) if self.start_over() => self.matcher.consume_tokens(tokens),
+            taken => taken,
+        }
+        .map_err(|_| self.failed())?;
+        self.taken.extend_from_slice(tokens);
+        Ok(())
+    }
+
+    /// Starts over without a look-ahead after a failure, and returns to the same place. Only once, but after any failure: the look-ahead uses some of the
+    /// lexer's limited fuel and states, so a form that fails with it may work without it. Masks are computed where the answer computed them, because
+    /// each mask renews the fuel.
+    fn start_over(&mut self) -> bool {
+        let Some(fresh) = self.without_look_ahead() else {
+            return false;
+        };
+        self.looks_ahead = false;
+        let mut matcher = fresh.clone();
+        for token in &self.taken {
+            if matcher.compute_ff_tokens().is_empty() && matcher.compute_mask().is_err()
+                || matcher.consume_tokens(&[*token]).is_err()
+            {
+                return false;
+            }
+        }
+        (self.fresh, self.matcher) = (fresh, matcher);
+        true
+    }
+
+    /// The form's matcher without a look-ahead, if there was one.
+    fn without_look_ahead(&self) -> Option<Matcher> {
+        let vocabulary = self.looks_ahead.then_some(&self.vocabulary)?;
+        vocabulary.compile(&self.form, false).ok()
     }
 
     /// Whether the answer is complete and nothing can follow.
@@ -141,7 +183,11 @@ impl Constraint {
     #[must_use]
     pub fn accepts(&self, text: &str) -> bool {
         let tokens = self.vocabulary.tokenizer().encode_rest(text);
+        // Clones share a lexer, so another clone may have used up its limits.
         is_whole(self.fresh.clone(), &tokens)
+            || self
+                .without_look_ahead()
+                .is_some_and(|matcher| is_whole(matcher, &tokens))
     }
 
     /// The error for what the matcher could not do.
@@ -157,9 +203,66 @@ impl Constraint {
 
     fn error(&self, reason: &str) -> EngineError {
         EngineError::Form {
-            kind: self.kind,
+            kind: self.form.kind(),
             place: None,
             reason: reason.to_owned(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::Tokenizer;
+
+    const NAME: &str = r#"{"type": "string", "maxLength": 20}"#;
+
+    fn constraint() -> Constraint {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared-models/tiny/tokenizer.bin");
+        let tokenizer = Tokenizer::from_bytes(&std::fs::read(file).unwrap()).unwrap();
+        let vocabulary = Arc::new(Vocabulary::new(Arc::new(tokenizer)).unwrap());
+        Constraint::new(&vocabulary, &Form::JsonSchema(NAME.to_owned())).unwrap()
+    }
+
+    /// Makes a matcher fail.
+    type Fault = fn(&mut Matcher);
+
+    const FAULTS: [Fault; 2] = [
+        |matcher| assert!(matcher.test_trigger_lexer_error().is_err()),
+        |matcher| assert!(matcher.consume_tokens(&[u32::MAX]).is_err()),
+    ];
+
+    #[test]
+    fn a_failure_is_overcome_without_a_look_ahead_once() {
+        for fault in FAULTS {
+            let (mut constraint, mut sound) = (constraint(), constraint());
+            let tokens = constraint.vocabulary.tokenizer().encode_rest("\"one two three\"");
+            for token in &tokens[..2] {
+                for constraint in [&mut constraint, &mut sound] {
+                    constraint.mask().unwrap();
+                    constraint.take(&[*token]).unwrap();
+                }
+            }
+            fault(&mut constraint.matcher);
+            assert_eq!(constraint.mask().unwrap().to_list(), sound.mask().unwrap().to_list());
+            assert!(!constraint.looks_ahead);
+            constraint.take(&tokens[2..]).unwrap();
+            assert!(constraint.is_complete() && constraint.accepts("\"one two three\""));
+            fault(&mut constraint.matcher);
+            assert!(matches!(constraint.mask(), Err(EngineError::Form { .. })));
+        }
+    }
+
+    #[test]
+    fn a_failure_of_the_shared_lexer_refuses_no_answer() {
+        let mut constraint = constraint();
+        constraint.matcher.test_trigger_lexer_error().unwrap_err();
+        assert!(constraint.accepts("\"one two three\""));
+        assert!(!constraint.accepts("one"));
+        let tokens = constraint.vocabulary.tokenizer().encode_rest("\"one\"");
+        constraint.take(&tokens).unwrap();
+        assert!(constraint.is_complete());
     }
 }

@@ -1,9 +1,8 @@
 //! A model's vocabulary as constrained decoding needs it: a trie of the tokens that are text, and the tokenizer for what is forced.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use llguidance::api::{ParserLimits, StopReason};
-use llguidance::earley::SlicedBiasComputer;
 use llguidance::toktrie::{
     ApproximateTokEnv, INVALID_TOKEN, InferenceCapabilities, SimpleVob, TokEnv, TokRxInfo, TokTrie, TokenId,
     TokenizerEnv,
@@ -11,10 +10,16 @@ use llguidance::toktrie::{
 use llguidance::{Matcher, ParserFactory};
 
 use super::form::Form;
+use super::walk::{PLAIN_TEXT, Walk, Words};
 use crate::{EngineError, Tokenizer};
 
 /// The longest token that can be part of an answer under a form, in bytes; longer ones are runs of blanks.
 const TOKEN_BYTES_MAX: usize = 512;
+
+/// The lexer's fuel for one mask and the tokens after it. Some 15 ms.
+pub(super) const STEP_FUEL_MAX: u64 = 200_000;
+/// Additional fuel for the look-ahead. Some 4 ms.
+const LOOK_AHEAD_FUEL_MAX: u64 = STEP_FUEL_MAX / 4;
 
 /// What a form and a mask may take. The figures behind them are llguidance's own measurements.
 const LIMITS: ParserLimits = ParserLimits {
@@ -22,8 +27,8 @@ const LIMITS: ParserLimits = ParserLimits {
     max_items_in_row: 2_000,
     // Some 20 ms for the regular expressions of a form.
     initial_lexer_fuel: 1_000_000,
-    // Some 15 ms for those of one mask.
-    step_lexer_fuel: 200_000,
+    // Some 19 ms for those of one mask.
+    step_lexer_fuel: STEP_FUEL_MAX + LOOK_AHEAD_FUEL_MAX,
     // Some 3 ms for the rules of one mask.
     step_max_items: 50_000,
     // At most 2 KB each.
@@ -37,6 +42,8 @@ const LIMITS: ParserLimits = ParserLimits {
 /// A model's vocabulary, prepared once for all its answers. It can be shared between threads.
 pub struct Vocabulary {
     factory: ParserFactory,
+    /// If missing, masks examine every token by itself.
+    words: Option<Arc<Words>>,
     tokenizer: Arc<Tokenizer>,
     allowed: SimpleVob,
 }
@@ -48,12 +55,32 @@ impl Vocabulary {
     /// [`EngineError::Tokenizer`] if it cannot be used, which is a bug.
     pub fn new(tokenizer: Arc<Tokenizer>) -> Result<Vocabulary, EngineError> {
         let (trie, allowed) = trie(&tokenizer);
-        let environment: TokEnv = Arc::new(Environment {
-            trie,
-            tokenizer: tokenizer.clone(),
-        });
+        let environment = Environment::new(&tokenizer);
+        let shared: TokEnv = environment.clone();
+        // A factory builds several tries for each slice, which are not used here and would take most of the memory. So it sees no tokens yet.
+        let factory = factory(&shared, &[PLAIN_TEXT.to_owned()])?;
+        environment.trie.get_or_init(|| trie);
         Ok(Vocabulary {
-            factory: factory(&environment, &SlicedBiasComputer::general_slices())?,
+            factory,
+            words: Some(Arc::new(Words::new(&shared))),
+            tokenizer,
+            allowed,
+        })
+    }
+
+    /// A vocabulary whose masks examine every token by itself. They are the same but take longer; tests compare with them.
+    ///
+    /// # Errors
+    /// As [`Vocabulary::new`].
+    #[doc(hidden)]
+    pub fn token_by_token(tokenizer: Arc<Tokenizer>) -> Result<Vocabulary, EngineError> {
+        let (trie, allowed) = trie(&tokenizer);
+        let environment = Environment::new(&tokenizer);
+        environment.trie.get_or_init(|| trie);
+        let shared: TokEnv = environment;
+        Ok(Vocabulary {
+            factory: factory(&shared, &[])?,
+            words: None,
             tokenizer,
             allowed,
         })
@@ -70,12 +97,16 @@ impl Vocabulary {
         &self.allowed
     }
 
-    /// A matcher before the first token.
+    /// A matcher before the first token. Without `looks_ahead` its masks take longer but use less of the lexer's fuel.
     ///
     /// # Errors
     /// [`EngineError::Form`].
-    pub(super) fn compile(&self, form: &Form) -> Result<Matcher, EngineError> {
-        compile(&self.factory, form)
+    pub(super) fn compile(&self, form: &Form, looks_ahead: bool) -> Result<Matcher, EngineError> {
+        let walk = self.words.clone().map(|words| match looks_ahead {
+            true => Walk::new(words),
+            false => Walk::without_look_ahead(words),
+        });
+        compile(&self.factory, form, walk)
     }
 }
 
@@ -84,7 +115,7 @@ impl Vocabulary {
 /// # Errors
 /// [`EngineError::Form`].
 pub(super) fn compile_for_bytes(form: &Form) -> Result<Matcher, EngineError> {
-    compile(&factory(&ApproximateTokEnv::single_byte_env(), &[])?, form)
+    compile(&factory(&ApproximateTokEnv::single_byte_env(), &[])?, form, None)
 }
 
 /// Whether these tokens are a whole text of a form, for a matcher before its first token.
@@ -94,9 +125,13 @@ pub(super) fn is_whole(mut matcher: Matcher, tokens: &[TokenId]) -> bool {
         && (matcher.stop_reason() == StopReason::NoExtension || matcher.is_accepting().unwrap_or(false))
 }
 
-fn compile(factory: &ParserFactory, form: &Form) -> Result<Matcher, EngineError> {
+/// `walk` must be new, because it remembers states of this form's lexer.
+fn compile(factory: &ParserFactory, form: &Form, walk: Option<Walk>) -> Result<Matcher, EngineError> {
     let parser = factory.create_parser(form.grammar()?);
     let mut parser = parser.map_err(|error| form.refused(&error.to_string()))?;
+    if let Some(walk) = walk {
+        parser.bias_computer = Arc::new(walk);
+    }
     // It warns of what it would not enforce.
     match parser.grammar_warnings().first() {
         Some(warning) => Err(form.refused(warning)),
@@ -104,7 +139,7 @@ fn compile(factory: &ParserFactory, form: &Form) -> Result<Matcher, EngineError>
     }
 }
 
-/// `slices` are regular expressions of texts that are often allowed as a whole; their tokens are then not looked at one by one.
+/// `slices` are regular expressions that are compiled with every form, to tell whether its lexemes contain them.
 fn factory(environment: &TokEnv, slices: &[String]) -> Result<ParserFactory, EngineError> {
     let capabilities = InferenceCapabilities {
         ff_tokens: true,
@@ -145,23 +180,35 @@ fn trie(tokenizer: &Tokenizer) -> (TokTrie, SimpleVob) {
 
 /// The vocabulary as llguidance sees it.
 struct Environment {
-    trie: TokTrie,
+    trie: OnceLock<TokTrie>,
+    /// Seen until the trie is there.
+    no_tokens: TokTrie,
     tokenizer: Arc<Tokenizer>,
+}
+
+impl Environment {
+    /// An environment without tokens.
+    fn new(tokenizer: &Arc<Tokenizer>) -> Arc<Environment> {
+        Arc::new(Environment {
+            trie: OnceLock::new(),
+            no_tokens: TokTrie::from(&TokRxInfo::new(1, INVALID_TOKEN), &[Vec::new()]),
+            tokenizer: tokenizer.clone(),
+        })
+    }
 }
 
 impl TokenizerEnv for Environment {
     fn tok_trie(&self) -> &TokTrie {
-        &self.trie
+        self.trie.get().unwrap_or(&self.no_tokens)
     }
 
     fn tokenize_bytes(&self, bytes: &[u8]) -> Vec<TokenId> {
-        let tokens = self
-            .trie
-            .tokenize_with_greedy_fallback(bytes, |text| self.tokenizer.encode_rest(text));
+        let trie = self.tok_trie();
+        let tokens = trie.tokenize_with_greedy_fallback(bytes, |text| self.tokenizer.encode_rest(text));
         // A vocabulary may lack the token of a byte.
-        match self.trie.decode_raw(&tokens) == bytes {
+        match trie.decode_raw(&tokens) == bytes {
             true => tokens,
-            false => self.trie.greedy_tokenize(bytes),
+            false => trie.greedy_tokenize(bytes),
         }
     }
 }
