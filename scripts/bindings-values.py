@@ -403,7 +403,10 @@ class Kotlin(Language):
         if rest == "FindingCount":
             return f"{core}.toPublic()"
         if "Vec<" in each.type:
-            return f"{core}{safe}map {{ it.toPublic() }}" if bare(rest) in self.items else core
+            if bare(rest) in self.items:
+                return f"{core}{safe}map {{ it.toPublic() }}"
+            number = {"u8": "toInt", "u32": "toInt", "u64": "toLong"}.get(bare(rest))
+            return f"{core}{safe}map {{ it.{number}() }}" if number else core
         number = {"u8": "toInt", "u32": "toInt", "u64": "toLong"}.get(rest)
         if number:
             return f"{core}{safe}{number}()"
@@ -578,6 +581,8 @@ class Swift(Language):
             return f"counts({core})"
         if "Vec<" in each.type:
             optional = "?" if wrap == "Option" else ""
+            if bare(rest) in ("u8", "u32", "u64"):
+                return f"{core}{optional}.map {{ Int(clamping: $0) }}"
             return f"{core}{optional}.map {{ $0.toPublic() }}" if bare(rest) in self.items else core
         if rest in ("u8", "u32", "u64"):
             return f"{core}.map {{ Int(clamping: $0) }}" if wrap == "Option" else f"Int(clamping: {core})"

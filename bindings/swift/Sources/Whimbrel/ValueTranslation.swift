@@ -1052,8 +1052,8 @@ extension WhimbrelCore.MeasuredValues {
             max: Int(clamping: max),
             median: median,
             p95: p95,
-            bounds: bounds,
-            counts: counts
+            bounds: bounds.map { Int(clamping: $0) },
+            counts: counts.map { Int(clamping: $0) }
         )
     }
 }

@@ -914,8 +914,8 @@ internal fun CoreMeasuredValues.toPublic(): MeasuredValues =
         max = max.toLong(),
         median = median,
         p95 = p95,
-        bounds = bounds,
-        counts = counts,
+        bounds = bounds.map { it.toLong() },
+        counts = counts.map { it.toInt() },
     )
 
 internal fun CorePerformanceDay.toPublic(): PerformanceDay =
