@@ -265,8 +265,9 @@ impl Telemetry {
         while let Some(command) = commands.pop() {
             match command {
                 Command::Send(batch) => {
-                    let more = self.attempt(&mut guard, &batch, stopped.clone(), &mut run).await?;
-                    commands.extend(more);
+                    let attempted = self.attempt(&mut guard, &batch, stopped.clone(), &mut run).await;
+                    // An attempt without an end is over once the machine is read again.
+                    commands.extend(attempted.inspect_err(|_| *guard = None)?);
                 }
                 Command::WakeAt { at_ms } => {
                     run.next_ms = Some(at_ms);
