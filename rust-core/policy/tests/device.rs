@@ -44,6 +44,7 @@ fn readings_of_what_changes_age() {
     let all = DeviceUpdate {
         battery_percent: 80.into(),
         charging: true.into(),
+        battery_milliwatts: 9.into(),
         power_save: true.into(),
         thermal: Thermal::Fair.into(),
         memory_total_bytes: 8.into(),
@@ -63,8 +64,8 @@ fn readings_of_what_changes_age() {
         let known = view.as_object().unwrap().iter().filter(|(_, value)| !value.is_null());
         known.map(|(name, _)| name.clone()).collect::<Vec<_>>()
     };
-    assert_eq!(count(NOW_MS).len(), 14);
-    assert_eq!(count(NOW_MS + READING_AGE_MS_MAX).len(), 14);
+    assert_eq!(count(NOW_MS).len(), 15);
+    assert_eq!(count(NOW_MS + READING_AGE_MS_MAX).len(), 15);
     let stays = ["memory_total_bytes", "performance_cores", "accelerators"];
     assert_eq!(count(NOW_MS + READING_AGE_MS_MAX + 1), stays);
     assert_eq!(count(NOW_MS - READING_AGE_MS_MAX - 1), stays);
@@ -79,8 +80,8 @@ fn the_json_is_what_apps_and_tools_read() {
     assert_eq!(
         serde_json::to_string(&state).unwrap(),
         format!(
-            "{{\"battery_percent\":{{\"value\":80,\"at_ms\":10}},\"charging\":{unknown},\"power_save\":{unknown},\"thermal\":{unknown},\
-             \"memory_total_bytes\":{unknown},\"memory_available_bytes\":{unknown},\"memory_process_bytes\":{unknown},\
+            "{{\"battery_percent\":{{\"value\":80,\"at_ms\":10}},\"charging\":{unknown},\"battery_milliwatts\":{unknown},\
+             \"power_save\":{unknown},\"thermal\":{unknown},\"memory_total_bytes\":{unknown},\"memory_available_bytes\":{unknown},\"memory_process_bytes\":{unknown},\
              \"storage_free_bytes\":{unknown},\"network\":{unknown},\"round_trip_ms\":{unknown},\"loss_percent\":{unknown},\
              \"performance_cores\":{unknown},\"accelerators\":{{\"value\":[\"npu\"],\"at_ms\":10}},\"foreground\":{unknown}}}"
         )

@@ -4,6 +4,7 @@ use std::fs::{File, OpenOptions};
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use std::os::unix::fs::FileExt;
 
+use nix::libc::c_long;
 use nix::sys::resource::{Usage, UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
 
@@ -48,16 +49,16 @@ impl Gauges for SystemGauges {
             |usage: &Usage| usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
         Reading {
             cpu_us: used.as_ref().map_or(0, microseconds).max(0).cast_unsigned(),
-            memory_bytes: used.map_or(0, |usage| resident_bytes(i64::from(usage.max_rss()))),
+            memory_bytes: used.map_or(0, |usage| resident_bytes(usage.max_rss())),
             package_microjoules: self.package_energy.as_ref().and_then(number),
         }
     }
 }
 
 /// Linux counts in KiB, Apple's systems in bytes.
-fn resident_bytes(max_rss: i64) -> u64 {
+fn resident_bytes(max_rss: c_long) -> u64 {
     let unit = if cfg!(target_vendor = "apple") { 1 } else { 1024 };
-    max_rss.max(0).cast_unsigned().saturating_mul(unit)
+    u64::try_from(max_rss).unwrap_or(0).saturating_mul(unit)
 }
 
 /// The number in a file of the kernel's, which is made anew whenever it is read.

@@ -298,8 +298,8 @@ pub(super) fn collector(url: &str, extras: &EndpointExtras) -> Result<Collector,
     settings.authorities_pem.clone_from(&extras.authorities_pem);
     settings.pins.clone_from(&extras.pins);
     settings.key_header = extras.key_header.clone();
-    if let Some(timeouts) = &extras.timeouts {
-        settings.timeouts = timeouts.clone();
+    if let Some(timeouts) = extras.timeouts {
+        settings.timeouts = timeouts;
     }
     Collector::new(settings).map_err(|source| ClientError::Endpoint {
         id: TELEMETRY_TASK.to_owned(),
