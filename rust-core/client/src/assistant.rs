@@ -80,9 +80,19 @@ impl Assistant {
         let (services, gone) = Services::new(runtime, ports, Some(rules), places, Some((records, store)));
         if !endings.is_empty() {
             let records = services.records()?;
-            (services.performance).count_endings(&endings, records.store()?, &*services.clock)?;
+            let counted = records.store().and_then(|store| {
+                let (performance, clock) = (&services.performance, &*services.clock);
+                performance.count_endings(&endings, store, clock)
+            });
+            // The assistant works without, and the app is told of them all the same.
+            if let Err(error) = counted {
+                log::warn!("where the last process was ended is not counted: {error}");
+            }
         }
         let services = Arc::new(services);
+        if let Ok(store) = services.records()?.store() {
+            reporting::recall(&services, store)?;
+        }
         reporting::begin(&services);
         Ok(Assistant {
             endings: endings.into(),
@@ -151,9 +161,12 @@ impl Assistant {
 
     /// Reports the current state of the device.
     pub fn update_device(&self, update: &DeviceUpdate) {
+        let before = self.services.device().network;
         if self.rules().update_device(update, self.services.clock.now_ms()) {
             // Connections over the old network may lead nowhere.
             self.services.places.chat.network_changed();
+        }
+        if self.services.device().network != before {
             reporting::begin(&self.services);
         }
         outbox::tell_conditions(&self.services);
@@ -176,7 +189,7 @@ impl Assistant {
     /// # Errors
     /// [`ClientError::Policy`], [`ClientError::Endpoint`]. The previous policies then stay in force.
     pub fn set_policies(&self, app: Policy, user: Option<Policy>) -> Result<(), ClientError> {
-        self.changed(self.rules().replace_policies(|_| (app, user)))
+        self.replace_policies(|_| (app, user))
     }
 
     /// Replaces the app's policy and keeps the user's.
@@ -184,7 +197,7 @@ impl Assistant {
     /// # Errors
     /// As [`Assistant::set_policies`], also if the user's policy names an endpoint that the app's no longer has.
     pub fn set_app_policy(&self, app: Policy) -> Result<(), ClientError> {
-        self.changed(self.rules().replace_policies(|now| (app, now.user().cloned())))
+        self.replace_policies(|now| (app, now.user().cloned()))
     }
 
     /// Replaces the user's policy, which can only make the app's stricter.
@@ -192,7 +205,13 @@ impl Assistant {
     /// # Errors
     /// [`ClientError::Policy`]. The previous policies then stay in force.
     pub fn set_user_policy(&self, user: Option<Policy>) -> Result<(), ClientError> {
-        self.changed(self.rules().replace_policies(|now| (now.app().clone(), user)))
+        self.replace_policies(|now| (now.app().clone(), user))
+    }
+
+    fn replace_policies(&self, change: impl FnOnce(&PolicySet) -> (Policy, Option<Policy>)) -> Result<(), ClientError> {
+        self.changed(self.rules().replace_policies(change))?;
+        reporting::policies_replaced(&self.services);
+        Ok(())
     }
 
     /// Sets words to redact in addition to what is recognised, from the next question on.

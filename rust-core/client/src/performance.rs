@@ -5,8 +5,8 @@ mod gauges;
 
 use std::sync::Mutex;
 
-use whimbrel_record::{AttemptEnd, Closing, DeviceClass, Host, Measured, Place};
-use whimbrel_store::{Store, StoreError};
+use whimbrel_record::{AttemptEnd, Checkpoint, Closing, DeviceClass, Host, Measured, Place};
+use whimbrel_store::{Prune, Store, StoreError};
 use whimbrel_telemetry::{Ended, Meter, Overview, PageOptions, Spent, WatchKey};
 
 pub use self::gauges::{Gauges, Reading, SystemGauges};
@@ -25,14 +25,12 @@ const PAGE: u32 = 256;
 
 /// What was read when a request began, and what its stages took so far.
 pub(crate) struct Measuring {
-    began_us: u64,
     began: Reading,
 }
 
 impl Measuring {
     pub(crate) fn begin(services: &Services) -> Measuring {
         Measuring {
-            began_us: services.clock.elapsed_us(),
             began: services.gauges.read(),
         }
     }
@@ -41,14 +39,19 @@ impl Measuring {
     pub(crate) fn end(self, services: &Services, parts: Measured, closing: &mut Closing) {
         let device = services.device();
         let ended = services.gauges.read();
+        let here = closing
+            .attempts
+            .iter()
+            .filter(|attempt| matches!(attempt.place, Place::OnDevice { .. }) && attempt.ended != AttemptEnd::Skipped);
+        let (ran_here, here_ms) = here.fold((false, 0), |(_, ms), attempt| (true, attempt.milliseconds + ms));
         let spent = Spent {
-            total_us: services.clock.elapsed_us().saturating_sub(self.began_us),
+            total_us: here_ms.saturating_mul(1_000),
             cpu_us: ended.cpu_us.saturating_sub(self.began.cpu_us),
             // The counter begins again at 0 after some hours.
             package_microjoules: (ended.package_microjoules)
                 .zip(self.began.package_microjoules)
                 .and_then(|(ended, began)| ended.checked_sub(began)),
-            battery_milliwatts: device.battery_milliwatts,
+            battery_milliwatts: device.battery_milliwatts.filter(|_| device.charging != Some(true)),
         };
         closing.measured = Measured {
             cpu_us: spent.cpu_us,
@@ -58,10 +61,6 @@ impl Measuring {
             device: device.memory_total_bytes.map(DeviceClass::of),
             ..parts
         };
-        let ran_here = closing
-            .attempts
-            .iter()
-            .any(|attempt| matches!(attempt.place, Place::OnDevice { .. }) && attempt.ended != AttemptEnd::Skipped);
         closing.energy = ran_here.then(|| spent.energy());
     }
 }
@@ -109,12 +108,22 @@ impl Performance {
         self.look(store, clock, |meter| meter.overview())
     }
 
-    /// Counts what the ledger has, and remembers it, because receipts are about to be removed.
+    /// Removes old receipts from the ledger. What they say is counted before, for the sums that are sent with the user's consent, too.
     ///
     /// # Errors
-    /// [`ClientError::Store`].
-    pub fn keep(&self, store: &Store, clock: &dyn Clock) -> Result<(), ClientError> {
-        self.look(store, clock, |meter| keep(meter, store))?
+    /// [`ClientError::Store`], as [`Ledger::prune`](whimbrel_store::Ledger::prune). Nothing is then removed.
+    pub fn prune(&self, prune: &Prune, store: &Store, clock: &dyn Clock) -> Result<Option<Checkpoint>, ClientError> {
+        crate::reporting::keep_sums(store, clock)?;
+        self.look(store, clock, |meter| {
+            keep(meter, store)?;
+            let ledger = store.ledger();
+            let checkpoint = ledger.prune(prune, clock.now_ms())?;
+            if checkpoint.is_some() {
+                meter.set_feedback_through(ledger.last_feedback()?);
+                keep(meter, store)?;
+            }
+            Ok(checkpoint)
+        })?
     }
 
     /// Forgets what was counted, and counts from now on.
@@ -123,7 +132,8 @@ impl Performance {
     /// [`ClientError::Store`]. Nothing is then forgotten.
     pub fn reset(&self, store: &Store, clock: &dyn Clock) -> Result<(), ClientError> {
         let counted = &mut *lock(&self.counted);
-        let meter = Meter::new(clock.now_ms(), store.ledger().last_sequence()?);
+        let mut meter = Meter::new(clock.now_ms(), store.ledger().last_sequence()?);
+        meter.set_feedback_through(store.ledger().last_feedback()?);
         keep(&meter, store)?;
         *counted = Some(meter.into());
         Ok(())
@@ -153,11 +163,15 @@ impl Performance {
             None => counted.insert(load(store, clock)?.into()),
         };
         let meter = &mut counted.meter;
-        count(meter, store, clock)?;
+        count(meter, store, clock, 0)?;
+        count_feedback(meter, store)?;
         if meter.through().saturating_sub(counted.kept_through) >= KEPT_ENTRIES {
             match keep(meter, store) {
                 Err(ClientError::Store(StoreError::ReadOnly)) => {}
-                kept => kept?,
+                Err(error) => {
+                    log::warn!("the figures of requests cannot be written, and are counted again later: {error}")
+                }
+                Ok(()) => {}
             }
             counted.kept_through = meter.through();
         }
@@ -186,7 +200,8 @@ fn load(store: &Store, clock: &dyn Clock) -> Result<Meter, ClientError> {
         Some(Err(error)) => log::warn!("the figures of requests are counted again: {error}"),
         None => {}
     }
-    let first_ms = store.ledger().closed_after(0, 1)?.first().map(|first| first.opened_ms);
+    let first = store.ledger().closed_after(0, 1)?.receipts.pop();
+    let first_ms = first.map(|first| first.opened_ms);
     Ok(Meter::new(first_ms.unwrap_or_else(|| clock.now_ms()), 0))
 }
 
@@ -194,13 +209,14 @@ fn keep(meter: &Meter, store: &Store) -> Result<(), ClientError> {
     Ok(store.state_put(METER, &meter.to_bytes())?)
 }
 
-/// Counts what the ledger has behind what is counted. Reports of telemetry are no requests.
-pub(crate) fn count(meter: &mut Meter, store: &Store, clock: &dyn Clock) -> Result<(), ClientError> {
+/// Counts what the ledger has behind what is counted, if it was opened behind the entry `opened_after`. Reports of telemetry are no requests.
+pub(crate) fn count(meter: &mut Meter, store: &Store, clock: &dyn Clock, opened_after: u64) -> Result<(), ClientError> {
     let mut after = meter.through();
     loop {
         let page = store.ledger().closed_after(after, PAGE)?;
-        after = page.last().map_or(after, |last| last.sequence);
-        for closed in page.iter().filter(|closed| !closed.intent.is_report()) {
+        after = page.through;
+        let requests = page.receipts.iter().filter(|closed| !closed.intent.is_report());
+        for closed in requests.filter(|closed| closed.opened > opened_after) {
             let offset_s = clock.utc_offset_s(closed.closed_ms);
             meter.count(
                 closed.sequence,
@@ -210,9 +226,31 @@ pub(crate) fn count(meter: &mut Meter, store: &Store, clock: &dyn Clock) -> Resu
                 &closed.closing,
             );
         }
-        if page.len() < PAGE as usize {
+        // What is no request, or cannot be read, is not looked at again.
+        meter.pass(after);
+        if page.is_last {
             return Ok(());
         }
+    }
+}
+
+/// Counts the feedback that is not counted yet.
+fn count_feedback(meter: &mut Meter, store: &Store) -> Result<(), ClientError> {
+    let ledger = store.ledger();
+    loop {
+        let page = ledger.feedback_after(meter.feedback_through(), PAGE)?;
+        let Some(last) = page.last() else { return Ok(()) };
+        let last = last.number;
+        for given in page {
+            // A receipt that is gone, or cannot be read, says nothing about a model.
+            let receipt = ledger.show(given.receipt).ok();
+            let closing = receipt.and_then(|receipt| receipt.closing);
+            let place = closing
+                .as_ref()
+                .and_then(|closing| Some(&closing.attempts.last()?.place));
+            meter.count_feedback(given.number, place, given.feedback);
+        }
+        meter.set_feedback_through(last);
     }
 }
 

@@ -168,9 +168,15 @@ impl Offered {
     }
 }
 
+/// For how long it counts how fast a model was. Then it is tried again: it may have been slow for a passing reason, and where it is too slow for
+/// what is asked, nobody would find out.
+const SPEED_MS_MAX: u64 = 3_600_000;
+
 /// How fast a model of this device was lately.
 #[derive(Clone, Copy)]
 struct Speed {
+    /// When it was measured, in milliseconds since 1970.
+    at_ms: u64,
     prefill_tokens_per_s: f64,
     decode_tokens_per_s: f64,
 }
@@ -185,7 +191,8 @@ pub(crate) struct Places {
     system: Mutex<Option<Arc<dyn SystemModel>>>,
     /// Whether the system model was asked what it can do and has not said.
     is_asked: Arc<AtomicBool>,
-    speeds: Mutex<HashMap<String, Speed>>,
+    /// By the model's name and its variant.
+    speeds: Mutex<HashMap<(Label, Label), Speed>>,
 }
 
 /// What a candidate needs of its conversation.
@@ -270,6 +277,7 @@ impl Places {
         request: &RequestFacts,
         offered: &Offered,
         context: &SessionOptions,
+        now_ms: u64,
     ) -> CandidateFacts {
         if let Some(scripted) = &self.scripted {
             return scripted.facts(request);
@@ -290,7 +298,9 @@ impl Places {
             })
         });
         CandidateFacts {
-            local_models: models.map(|model| self.local_facts(model, request, context)).collect(),
+            local_models: models
+                .map(|model| self.local_facts(model, request, context, now_ms))
+                .collect(),
             system_model: system.map(|_| {
                 let said = offered.capabilities.clone().unwrap_or_default();
                 let model = Label::squeezed(&said.model).to_string();
@@ -300,10 +310,17 @@ impl Places {
         }
     }
 
-    fn local_facts(&self, model: &Model, request: &RequestFacts, context: &SessionOptions) -> LocalModelFacts {
+    fn local_facts(
+        &self,
+        model: &Model,
+        request: &RequestFacts,
+        context: &SessionOptions,
+        now_ms: u64,
+    ) -> LocalModelFacts {
         let info = model.info();
         let (name, variant) = model_labels(model);
-        let speed = lock(&self.speeds).get(name.as_str()).copied();
+        let speed = lock(&self.speeds).get(&(name.clone(), variant.clone())).copied();
+        let speed = speed.filter(|speed| now_ms.abs_diff(speed.at_ms) <= SPEED_MS_MAX);
         let first_token_s = speed.map(|speed| f64::from(request.prompt_tokens) / speed.prefill_tokens_per_s);
         LocalModelFacts {
             model: name.to_string(),
@@ -360,28 +377,38 @@ impl Places {
 
     /// Takes what is known of a model's speed from earlier processes, until it is measured in this one.
     pub(crate) fn expect_speed(&self, place: &Place, known: &ExpectedSpeed) {
-        let (Place::OnDevice { model, .. }, Some(prefill)) = (place, known.prefill_tokens_per_s) else {
+        let (Place::OnDevice { model, variant, .. }, Some(prefill)) = (place, known.prefill_tokens_per_s) else {
             return;
         };
-        lock(&self.speeds).entry(model.to_string()).or_insert(Speed {
+        let key = (model.clone(), variant.clone());
+        lock(&self.speeds).entry(key).or_insert(Speed {
+            at_ms: known.measured_ms,
             prefill_tokens_per_s: prefill,
             decode_tokens_per_s: known.decode_tokens_per_s,
         });
     }
 
     /// Remembers how fast a model of this device was. A quarter of the figure is the newest.
-    pub(crate) fn measured(&self, place: &Place, statistics: &Statistics) {
-        let Place::OnDevice { model, .. } = place else { return };
+    pub(crate) fn measured(&self, place: &Place, statistics: &Statistics, now_ms: u64) {
+        let Place::OnDevice { model, variant, .. } = place else {
+            return;
+        };
         let prefill = statistics.prefill_tokens_per_second;
         let decode = statistics.decode_tokens_per_second;
         if prefill <= 0.0 || decode <= 0.0 {
             return;
         }
         let mut speeds = lock(&self.speeds);
-        let speed = speeds.entry(model.to_string()).or_insert(Speed {
+        let newest = Speed {
+            at_ms: now_ms,
             prefill_tokens_per_s: prefill,
             decode_tokens_per_s: decode,
-        });
+        };
+        let speed = speeds.entry((model.clone(), variant.clone())).or_insert(newest);
+        if now_ms.abs_diff(speed.at_ms) > SPEED_MS_MAX {
+            *speed = newest;
+        }
+        speed.at_ms = now_ms;
         speed.prefill_tokens_per_s += (prefill - speed.prefill_tokens_per_s) / 4.0;
         speed.decode_tokens_per_s += (decode - speed.decode_tokens_per_s) / 4.0;
     }

@@ -5,7 +5,7 @@
 mod batch;
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
@@ -13,12 +13,14 @@ use serde::Serialize;
 use tokio::sync::{Mutex as AsyncMutex, watch};
 use whimbrel_network::TelemetryClient;
 use whimbrel_policy::telemetry::{
-    ClosedReceipt, Command, Consent, Event, RefusedSignals, Sender, SenderRecord, SentToday, Signals, TelemetryRules,
-    Why,
+    BACKOFF_MS_BASE, ClosedReceipt, Command, Consent, Event, RefusedSignals, Sender, SenderRecord, SentToday, Signals,
+    TelemetryRules, Why,
 };
+use whimbrel_store::Store;
 
 use self::batch::{Batch, Reported};
 use crate::error::lock;
+use crate::ports::Clock;
 use crate::services::{OpenRecords, Services};
 use crate::{Assistant, ClientError, EndpointExtras, keys};
 
@@ -38,12 +40,30 @@ pub(crate) struct TelemetryDesk {
     client: TelemetryClient,
     /// Made when it is needed. One call at a time.
     sender: AsyncMutex<Option<Sender>>,
-    /// Changes when a consent is withdrawn, and at the end: a message under way stops.
+    /// Changes when a consent is withdrawn, when the policies say something else, and at the end: a message under way stops.
     stops: watch::Sender<u64>,
+    /// Calls that are withdrawing the consent.
+    withdrawals: AtomicUsize,
+    /// What the machine still has to hear, in its order.
+    changes: Mutex<Changes>,
     extras: Mutex<EndpointExtras>,
     names: Mutex<TelemetryNames>,
     /// The timer that counts; earlier ones do nothing.
     timer: AtomicU64,
+}
+
+/// What changed since the machine was told.
+#[derive(Default)]
+struct Changes {
+    /// The rules of the policies in force.
+    rules: Option<TelemetryRules>,
+    events: Vec<Change>,
+}
+
+#[derive(Clone)]
+enum Change {
+    Rules(Option<TelemetryRules>),
+    Collector,
 }
 
 impl Default for TelemetryDesk {
@@ -52,6 +72,8 @@ impl Default for TelemetryDesk {
             client: TelemetryClient::new(),
             sender: AsyncMutex::default(),
             stops: watch::Sender::new(0),
+            withdrawals: AtomicUsize::new(0),
+            changes: Mutex::default(),
             extras: Mutex::default(),
             names: Mutex::default(),
             timer: AtomicU64::new(0),
@@ -63,6 +85,15 @@ impl TelemetryDesk {
     /// Stops a message that is under way.
     pub(crate) fn stop(&self) {
         self.stops.send_modify(|count| *count += 1);
+    }
+
+    /// One call at a time; while it lives, nothing else is sent.
+    pub(crate) async fn rest(&self) -> impl Drop + use<'_> {
+        self.sender.lock().await
+    }
+
+    fn note(&self, change: Change) {
+        lock(&self.changes).events.push(change);
     }
 }
 
@@ -138,13 +169,10 @@ impl Telemetry {
     pub async fn status(&self) -> Result<TelemetryStatus, ClientError> {
         let mut guard = self.services.telemetry.sender.lock().await;
         let sender = self.opened(&mut guard).await?;
-        let waiting = match (sender.signals().traces, sender.spans_after()) {
-            (true, Some(after)) => self.waiting(after).await?.len() as u64,
-            _ => 0,
-        };
+        let waiting = self.waiting(sender).await?.len() as u64;
         let now_ms = self.services.clock.now_ms();
         Ok(TelemetryStatus {
-            rules: self.rules()?,
+            rules: sender.rules().cloned(),
             consent: sender.consent().cloned(),
             signals: sender.signals(),
             today: sender.today(now_ms),
@@ -155,16 +183,15 @@ impl Telemetry {
         })
     }
 
-    /// The user agrees that this is sent to where the policy says. Only what happens from now on is sent. Another consent takes the place of the
-    /// previous one.
+    /// The user agrees that this is sent to where the policy says. Only requests that begin from now on are sent. Another consent takes the place of
+    /// the previous one, under another random id.
     ///
     /// # Errors
     /// [`ClientError::NoTelemetry`] if the policy has no place for it; [`ClientError::Store`], [`ClientError::Closed`].
     pub async fn allow(&self, signals: Signals) -> Result<(), ClientError> {
-        let rules = self.rules()?.ok_or(ClientError::NoTelemetry)?;
         let mut guard = self.services.telemetry.sender.lock().await;
-        self.opened(&mut guard).await?;
-        let begin_after = self.newest().await?;
+        let sender = self.opened(&mut guard).await?;
+        let rules = sender.rules().cloned().ok_or(ClientError::NoTelemetry)?;
         let consent = Consent {
             to: rules.url,
             service: rules.service,
@@ -172,14 +199,19 @@ impl Telemetry {
             traces: signals.traces,
             given_ms: self.services.clock.now_ms(),
         };
+        if sender.consent().is_some_and(|before| before.is_same(&consent)) {
+            return Ok(());
+        }
         let install = self.services.idempotency_key()?.0;
         let records = self.services.records()?;
-        let kept = self.services.blocking(move |_| match records.state(INSTALL)? {
-            Some(_) => Ok(()),
-            None => records.keep_state(INSTALL, &install),
+        let kept = self.services.blocking(move |_| {
+            records.keep_state(INSTALL, &install)?;
+            Ok::<_, ClientError>(records.store()?.ledger().last_sequence()?)
         });
-        kept.await??;
+        let begin_after = kept.await??;
         self.tell(&mut guard, Event::Consented { consent, begin_after }).await?;
+        drop(guard);
+        begin(&self.services);
         Ok(())
     }
 
@@ -188,10 +220,13 @@ impl Telemetry {
     /// # Errors
     /// [`ClientError::Store`], [`ClientError::Closed`].
     pub async fn withdraw(&self) -> Result<(), ClientError> {
+        // Whoever waits to send hears of it, too.
+        let withdrawing = Withdrawing::begin(&self.services.telemetry.withdrawals);
         self.services.telemetry.stop();
         let mut guard = self.services.telemetry.sender.lock().await;
         self.opened(&mut guard).await?;
         self.tell(&mut guard, Event::Withdrawn).await?;
+        drop(withdrawing);
         let records = self.services.records()?;
         let forgotten = self.services.blocking(move |_| {
             let store = records.store()?;
@@ -210,6 +245,7 @@ impl Telemetry {
             batch::collector(&rules.url, &extras)?;
         }
         *lock(&self.services.telemetry.extras) = extras;
+        self.services.telemetry.note(Change::Collector);
         Ok(())
     }
 
@@ -222,10 +258,13 @@ impl Telemetry {
             let vault = services.places.vault().ok_or(ClientError::Closed { what: "vault" })?;
             keys::write_at(&*vault, KEY, key)
         });
-        written.await?
+        written.await??;
+        self.services.telemetry.note(Change::Collector);
+        Ok(())
     }
 
-    /// Names that may be sent as they are, from the next run on.
+    /// Names that may be sent as they are, from the next run on. They are not kept: an app gives them when it has opened its assistant, before it runs
+    /// anything, so that a collector does not count a model once by its name and once as `other`.
     pub fn set_names(&self, names: TelemetryNames) {
         *lock(&self.services.telemetry.names) = names;
     }
@@ -234,8 +273,9 @@ impl Telemetry {
     /// with `within_ms` when it goes to the background: so many milliseconds it may still run.
     ///
     /// # Errors
-    /// [`ClientError::Store`], [`ClientError::Closed`]. A collector that cannot be reached is not an error: [`TelemetryRun::because`] says why nothing
-    /// was sent, or the next run tries again.
+    /// [`ClientError::Store`], [`ClientError::Closed`]; [`ClientError::Endpoint`] for settings of [`Telemetry::set_collector`] that are not valid,
+    /// [`ClientError::Vault`] if the key cannot be read. A collector that cannot be reached is not an error: [`TelemetryRun::because`] says why
+    /// nothing was sent, or the next run tries again.
     pub async fn run(&self, within_ms: Option<u64>) -> Result<TelemetryRun, ClientError> {
         // Whoever awaits this may have no runtime, and the network needs one.
         let here = self.clone();
@@ -248,15 +288,21 @@ impl Telemetry {
 
     async fn run_here(&self, within_ms: Option<u64>) -> Result<TelemetryRun, ClientError> {
         let began_ms = self.services.clock.elapsed_ms();
-        let stopped = self.services.telemetry.stops.subscribe();
-        let mut guard = self.services.telemetry.sender.lock().await;
+        let desk = &self.services.telemetry;
+        let mut guard = desk.sender.lock().await;
+        let stopped = desk.stops.subscribe();
+        // Whoever withdraws from here on is heard by what is sent.
+        if desk.withdrawals.load(Ordering::SeqCst) > 0 {
+            return Ok(TelemetryRun {
+                because: Some(Why::NoConsent),
+                ..TelemetryRun::default()
+            });
+        }
         self.opened(&mut guard).await?;
-        let newest = self.newest().await?;
         let network = self.services.device().network;
-        let rules = self.rules()?;
-        self.tell(&mut guard, Event::RulesChanged { rules, newest }).await?;
         self.tell(&mut guard, Event::Conditions { network }).await?;
         self.drop_oldest(&mut guard).await?;
+        let newest = self.newest().await?;
         let waited_ms = self.services.clock.elapsed_ms() - began_ms;
         let within_ms = within_ms.map(|ms| ms.saturating_sub(waited_ms));
         let mut run = TelemetryRun::default();
@@ -290,9 +336,20 @@ impl Telemetry {
         run: &mut TelemetryRun,
     ) -> Result<Vec<Command>, ClientError> {
         let attempt = wanted.attempt;
-        let batch = Batch::make(&self.services, wanted).await?;
-        if batch.is_empty() {
-            let through = batch.through;
+        let rules = guard.as_ref().and_then(|sender| sender.rules().cloned());
+        let rules = rules.ok_or(ClientError::NoTelemetry)?;
+        let batch = Batch::make(&self.services, wanted, rules).await?;
+        if batch.is_empty() || stopped.has_changed().unwrap_or(true) {
+            run.because = Some(match (batch.is_empty(), batch.is_too_large) {
+                (false, _) => Why::InProgress,
+                (true, true) => Why::BudgetBytes,
+                (true, false) => Why::NothingNew,
+            });
+            let through = if batch.is_empty() {
+                batch.through
+            } else {
+                wanted.spans_after
+            };
             return self.tell(guard, Event::Skipped { attempt, through }).await;
         }
         let bytes = batch.bytes_max();
@@ -311,7 +368,7 @@ impl Telemetry {
         run.bytes_out += bytes_out;
         for (reply, is_metrics) in [(metrics, true), (traces, false)] {
             if let Some(whimbrel_policy::telemetry::Reply::Accepted { rejected, .. }) = reply {
-                run.rejected += rejected;
+                run.rejected = run.rejected.saturating_add(rejected);
                 match is_metrics {
                     true => run.metrics = true,
                     false => run.spans += spans,
@@ -351,51 +408,55 @@ impl Telemetry {
         Ok(kept.await??)
     }
 
-    /// The machine, read from the store if it is not here.
+    /// The machine, read from the store if it is not here, and told of everything that has changed.
     async fn opened<'g>(&self, guard: &'g mut Option<Sender>) -> Result<&'g mut Sender, ClientError> {
         if guard.is_none() {
             let records = self.services.records()?;
-            let stored = self.services.blocking(move |_| records.state(SENDER)).await??;
-            let record = match stored.map(|bytes| SenderRecord::decode(&String::from_utf8_lossy(&bytes))) {
-                Some(Ok(record)) => record,
-                // Without the record there is no consent.
-                Some(Err(error)) => {
-                    log::warn!("the consent to telemetry cannot be read, so nothing is sent: {error}");
-                    SenderRecord::default()
-                }
-                None => SenderRecord::default(),
-            };
-            let mut random = [0; 8];
-            self.services.randomness.fill(&mut random)?;
-            let (newest, rules) = (self.newest().await?, self.rules()?);
-            let now_ms = self.services.clock.now_ms();
-            let (sender, _) = Sender::open(record, rules, newest, u64::from_le_bytes(random), now_ms);
-            *guard = Some(sender);
+            let opened = self.services.blocking(move |services| open(services, records.store()?));
+            *guard = Some(opened.await??);
         }
-        Ok(guard.as_mut().expect("it was just made"))
+        let changes = lock(&self.services.telemetry.changes).events.clone();
+        for change in &changes {
+            let event = match change {
+                Change::Collector => Event::CollectorChanged,
+                Change::Rules(rules) => Event::RulesChanged {
+                    rules: rules.clone(),
+                    newest: self.last_entry().await?,
+                },
+            };
+            self.tell(guard, event).await?;
+        }
+        // What was not told, because it could not be written, is told again.
+        lock(&self.services.telemetry.changes).events.drain(..changes.len());
+        guard.as_mut().ok_or(ClientError::Closed { what: "telemetry" })
     }
 
     fn rules(&self) -> Result<Option<TelemetryRules>, ClientError> {
-        let snapshot = self.services.rules()?.snapshot(self.services.clock.now_ms());
-        Ok(snapshot.policies.telemetry())
+        rules_in_force(&self.services)
     }
 
-    /// The ledger's newest entry that closes a receipt.
+    /// The ledger's last entry that closes a request.
     async fn newest(&self) -> Result<u64, ClientError> {
         let records = self.services.records()?;
         let newest = self
             .services
-            .blocking(move |_| Ok::<_, ClientError>(records.store()?.ledger().newest_closed()?));
+            .blocking(move |_| Ok::<_, ClientError>(records.store()?.ledger().newest_request()?));
         newest.await?
+    }
+
+    /// The ledger's last entry.
+    async fn last_entry(&self) -> Result<u64, ClientError> {
+        let records = self.services.records()?;
+        let last = self
+            .services
+            .blocking(move |_| Ok::<_, ClientError>(records.store()?.ledger().last_sequence()?));
+        last.await?
     }
 
     /// Gives up what is too old or too much.
     async fn drop_oldest(&self, guard: &mut Option<Sender>) -> Result<(), ClientError> {
         let sender = guard.as_mut().ok_or(ClientError::Closed { what: "telemetry" })?;
-        let Some(after) = sender.spans_after().filter(|_| sender.signals().traces) else {
-            return Ok(());
-        };
-        let waiting = self.waiting(after).await?;
+        let waiting = self.waiting(sender).await?;
         let dropped = sender.drop_oldest(self.services.clock.now_ms(), waiting.into_iter().rev());
         if dropped > 0 {
             let bytes = sender.record().encode();
@@ -408,9 +469,13 @@ impl Telemetry {
     }
 
     /// The receipts whose spans wait, oldest first.
-    async fn waiting(&self, after: u64) -> Result<Vec<ClosedReceipt>, ClientError> {
+    async fn waiting(&self, sender: &Sender) -> Result<Vec<ClosedReceipt>, ClientError> {
+        let (true, Some(begin), Some(after)) = (sender.signals().traces, sender.spans_begin(), sender.spans_after())
+        else {
+            return Ok(Vec::new());
+        };
         let records = self.services.records()?;
-        let waiting = self.services.blocking(move |_| waiting(&records, after));
+        let waiting = self.services.blocking(move |_| waiting(&records, begin, after));
         waiting.await?
     }
 
@@ -432,9 +497,105 @@ async fn run_by_itself(services: &Weak<Services>, number: u64) {
     if services.telemetry.timer.load(Ordering::Relaxed) != number {
         return;
     }
-    match Box::pin(Telemetry { services }.run_here(None)).await {
+    let telemetry = Telemetry { services };
+    match Box::pin(telemetry.run_here(None)).await {
         Ok(_) | Err(ClientError::Closed { .. }) => {}
-        Err(error) => log::warn!("telemetry cannot be sent: {error}"),
+        Err(error) => {
+            log::warn!("telemetry cannot be sent: {error}");
+            telemetry.wake_at(telemetry.services.clock.now_ms() + BACKOFF_MS_BASE);
+        }
+    }
+}
+
+/// A call that is withdrawing the consent, for as long as it lives.
+struct Withdrawing<'a>(&'a AtomicUsize);
+
+impl Withdrawing<'_> {
+    fn begin(count: &AtomicUsize) -> Withdrawing<'_> {
+        count.fetch_add(1, Ordering::SeqCst);
+        Withdrawing(count)
+    }
+}
+
+impl Drop for Withdrawing<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+fn rules_in_force(services: &Services) -> Result<Option<TelemetryRules>, ClientError> {
+    let snapshot = services.rules()?.snapshot(services.clock.now_ms());
+    Ok(snapshot.policies.telemetry())
+}
+
+/// Reads the machine from the store, and tells it the policies in force. What it then knows is on the disk. Blocks.
+fn open(services: &Services, store: &Store) -> Result<Sender, ClientError> {
+    let stored = store
+        .state_get(SENDER)?
+        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    let record = stored
+        .as_deref()
+        .map_or(Ok(SenderRecord::default()), SenderRecord::decode);
+    // Without the record there is no consent.
+    let record = record.unwrap_or_else(|error| {
+        log::warn!("the consent to telemetry cannot be read, so nothing is sent: {error}");
+        SenderRecord::default()
+    });
+    let mut random = [0; 8];
+    services.randomness.fill(&mut random)?;
+    let (rules, last) = (rules_in_force(services)?, store.ledger().last_sequence()?);
+    let (sender, _) = Sender::open(record, rules, last, u64::from_le_bytes(random), services.clock.now_ms());
+    let known = sender.record().encode();
+    if stored.is_some_and(|stored| stored != known) {
+        store.state_put(SENDER, known.as_bytes())?;
+    }
+    Ok(sender)
+}
+
+/// When an assistant is opened: requests that are made while the policies do not allow telemetry must be known as such, also if nothing else is asked
+/// of it. Blocks.
+pub(crate) fn recall(services: &Services, store: &Store) -> Result<(), ClientError> {
+    lock(&services.telemetry.changes).rules = rules_in_force(services)?;
+    if store.state_get(SENDER)?.is_some()
+        && let Ok(mut guard) = services.telemetry.sender.try_lock()
+    {
+        *guard = Some(open(services, store)?);
+    }
+    Ok(())
+}
+
+/// The policies were replaced. A message under way stops if they now say something else about telemetry.
+pub(crate) fn policies_replaced(services: &Arc<Services>) {
+    let Ok(rules) = rules_in_force(services) else { return };
+    {
+        let mut changes = lock(&services.telemetry.changes);
+        if changes.rules == rules {
+            return;
+        }
+        changes.rules.clone_from(&rules);
+        changes.events.push(Change::Rules(rules));
+    }
+    services.telemetry.stop();
+    let telemetry = Telemetry {
+        services: services.clone(),
+    };
+    services.handle().spawn(async move {
+        let mut guard = telemetry.services.telemetry.sender.lock().await;
+        match telemetry.opened(&mut guard).await {
+            Ok(_) | Err(ClientError::Closed { .. }) => {}
+            Err(error) => log::warn!("telemetry has not heard of the new policies yet: {error}"),
+        }
+    });
+    begin(services);
+}
+
+/// Counts what the sums that are sent do not have yet, because receipts are about to be removed. Blocks.
+pub(crate) fn keep_sums(store: &Store, clock: &dyn Clock) -> Result<(), ClientError> {
+    let stored = store.state_get(SENDER)?;
+    let record = stored.and_then(|bytes| SenderRecord::decode(&String::from_utf8_lossy(&bytes)).ok());
+    match record.and_then(|record| record.sums()) {
+        Some((after, since_ms)) => batch::Sums::counted(store, clock, after, since_ms)?.keep(store),
+        None => Ok(()),
     }
 }
 
@@ -453,20 +614,23 @@ pub(crate) fn begin(services: &Arc<Services>) {
     }
 }
 
-/// All receipts behind an entry, but those of telemetry itself.
-fn waiting(records: &OpenRecords, after: u64) -> Result<Vec<ClosedReceipt>, ClientError> {
+/// All receipts that were opened behind the entry `begin` and closed behind `after`, but those of telemetry itself.
+fn waiting(records: &OpenRecords, begin: u64, after: u64) -> Result<Vec<ClosedReceipt>, ClientError> {
     let ledger = records.store()?.ledger();
     let (mut waiting, mut after) = (Vec::new(), after);
     loop {
         let page = ledger.closed_after(after, PAGE)?;
-        let requests = page.iter().filter(|closed| !closed.intent.is_report());
+        let requests = page
+            .receipts
+            .iter()
+            .filter(|closed| closed.opened > begin && !closed.intent.is_report());
         waiting.extend(requests.map(|closed| ClosedReceipt {
             sequence: closed.sequence,
             closed_ms: closed.closed_ms,
         }));
-        match page.last() {
-            Some(last) if page.len() == PAGE as usize => after = last.sequence,
-            _ => return Ok(waiting),
+        if page.is_last {
+            return Ok(waiting);
         }
+        after = page.through;
     }
 }

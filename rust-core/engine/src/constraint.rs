@@ -21,6 +21,9 @@ pub(crate) use self::mask::keep;
 use self::vocabulary::is_whole;
 use crate::EngineError;
 
+/// Tokens after which an answer does not start over.
+const START_OVER_TOKENS_MAX: usize = 512;
+
 /// The reason for an answer that cannot go on.
 const NO_TOKEN: &str = "no token of this model's vocabulary can continue the answer";
 
@@ -138,9 +141,12 @@ impl Constraint {
     }
 
     /// Starts over without a look-ahead after a failure, and returns to the same place. Only once, but after any failure: the look-ahead uses some of the
-    /// lexer's limited fuel and states, so a form that fails with it may work without it. Masks are computed where the answer computed them, because
+    /// lexer's limited fuel and states, so a form that fails with it may work without it. Not far into an answer, as nothing can stop it. Masks are computed where the answer computed them, because
     /// each mask renews the fuel.
     fn start_over(&mut self) -> bool {
+        if self.taken.len() > START_OVER_TOKENS_MAX {
+            return false;
+        }
         let Some(fresh) = self.without_look_ahead() else {
             return false;
         };

@@ -144,7 +144,7 @@ fn a_cancelled_run_leaves_the_session_as_it_was() {
         let mut session = Session::new(&model, 1_024).unwrap();
         session.prefill(&text, &CancelFlag::default()).unwrap();
         let mut cancelled = 0;
-        for delay in 0..40 {
+        for delay in (0..40).cycle().take(2_000) {
             let (cancel, both) = (CancelFlag::default(), Barrier::new(2));
             let outcome = std::thread::scope(|scope| {
                 scope.spawn(|| {
@@ -169,6 +169,10 @@ fn a_cancelled_run_leaves_the_session_as_it_was() {
                 session.prefill(rest, &CancelFlag::default()).unwrap();
             }
             assert_eq!(session.tokens(), text);
+            // On a machine with other work, the thread may come too late many times.
+            if delay == 39 && cancelled > 0 {
+                break;
+            }
         }
         assert!(cancelled > 0, "some runs were cancelled");
         assert!(logits(&mut session, &more) == expected, "{synthetic:?}");

@@ -41,5 +41,4 @@ pub use http::traffic::{Delivery, Traffic};
 pub use http::trust::{AUTHORITIES_MAX, AUTHORITY_BYTES_MAX, TrustError};
 pub use telemetry::{
     COLLECTOR_RETRY_AFTER_MS_MAX, Collector, CollectorSettings, REPLY_BYTES_MAX, Sent, TelemetryClient, TelemetryError,
-    sent_bytes_max,
 };

@@ -29,8 +29,8 @@ pub const REPLY_BYTES_MAX: u32 = 64 * 1024;
 /// The longest wait that a collector may ask for, in milliseconds: one day. A longer one is cut to it.
 pub const COLLECTOR_RETRY_AFTER_MS_MAX: u64 = 24 * 3_600_000;
 
-/// Room for the request's line and headers, and what HTTP/2 puts around them.
-const HEAD_BYTES_MAX: u64 = 2_048;
+/// Room for a request's line and the headers that every message has, but for the collector's own.
+const HEAD_BYTES_MAX: u64 = 1_024;
 
 /// The id under which the collector's health is kept, and its name in the log.
 const ID: &str = "telemetry";
@@ -137,6 +137,19 @@ impl Collector {
             traces_uri: endpoint.uri_of(Signal::Traces.path()),
             endpoint,
         })
+    }
+
+    /// The most that leaves the device for a message, as [`Traffic`] counts it.
+    #[must_use]
+    pub fn sent_bytes_max(&self, body: &Body, key: Option<&Secret>) -> u64 {
+        let headers = headers(&self.endpoint, key);
+        let of_headers: usize = headers
+            .iter()
+            .map(|(name, value)| name.as_str().len() + value.len() + 4)
+            .sum();
+        // The address is in the request's line and in the header `host`.
+        let of_address = 2 * self.uri(body.signal()).to_string().len();
+        HEAD_BYTES_MAX + (compressed(body.bytes()).len() + of_headers + of_address) as u64
     }
 
     fn uri(&self, signal: Signal) -> &Uri {
@@ -325,12 +338,6 @@ fn headers(endpoint: &Endpoint, key: Option<&Secret>) -> HeaderMap {
     headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     headers.insert(header::ACCEPT, HeaderValue::from_static("application/x-protobuf"));
     headers
-}
-
-/// The most that leaves the device for a body, headers included.
-#[must_use]
-pub fn sent_bytes_max(body: &Body) -> u64 {
-    compressed(body.bytes()).len() as u64 + HEAD_BYTES_MAX
 }
 
 fn compressed(bytes: &[u8]) -> Bytes {

@@ -119,8 +119,7 @@ pub struct Sender {
 
 impl Sender {
     /// Resumes from what is stored. An attempt that was in progress then is lost with its process: what was set aside for it is used, and it
-    /// counts as a failure. `rules` is what [`PolicySet::telemetry`](crate::PolicySet::telemetry) gives, `newest` the newest sequence number of
-    /// an entry that closes a receipt. `random` is a random number that is new in each process; it spreads the attempts of several devices.
+    /// counts as a failure. `rules` is what [`PolicySet::telemetry`](crate::PolicySet::telemetry) gives, `newest` the ledger's last entry. `random` is a random number that is new in each process; it spreads the attempts of several devices.
     #[must_use]
     pub fn open(
         record: SenderRecord,
@@ -157,6 +156,12 @@ impl Sender {
                 self.stop()
             }
             Event::RulesChanged { rules, newest } => self.change_rules(rules, newest, now_ms),
+            Event::CollectorChanged => {
+                if let Some(given) = &mut self.record.given {
+                    (given.metrics_refused, given.traces_refused) = (None, None);
+                }
+                Vec::new()
+            }
             Event::Conditions { network } => {
                 self.network = network;
                 Vec::new()
@@ -213,6 +218,12 @@ impl Sender {
         &self.record
     }
 
+    /// The rules that it was told last.
+    #[must_use]
+    pub fn rules(&self) -> Option<&TelemetryRules> {
+        self.rules.as_ref()
+    }
+
     /// The consent, whatever it covers.
     #[must_use]
     pub fn consent(&self) -> Option<&Consent> {
@@ -223,6 +234,12 @@ impl Sender {
     #[must_use]
     pub fn signals(&self) -> Signals {
         self.given().map_or(Signals::NONE, |given| given.covered)
+    }
+
+    /// The entry that was the last when the requests began whose spans may be sent; `None` without consent.
+    #[must_use]
+    pub fn spans_begin(&self) -> Option<u64> {
+        self.given().map(|given| given.spans_begin)
     }
 
     /// The entry up to which spans were sent or dropped; `None` without consent.
@@ -320,6 +337,7 @@ impl Sender {
             attempt: self.record.attempts,
             signals: given.wanted(newest).and(given.open(now_ms)),
             spans_after: given.spans_after,
+            spans_begin: given.spans_begin,
             spans_max: given.spans_max,
             sums_after: given.sums_after,
             sums_since_ms: given.sums_since_ms,

@@ -13,8 +13,9 @@ mod verify;
 
 pub(crate) use self::append::{append_restart, write_checkpoint, write_head};
 pub use self::export::seal_keys;
+pub use self::feedback::GivenFeedback;
 pub use self::prune::Prune;
-pub use self::query::{ClosedReceipt, Filter, LIST_MAX};
+pub use self::query::{ClosedPage, ClosedReceipt, Filter, LIST_MAX};
 pub use self::receipts::Ledger;
 pub(crate) use self::rows::{checkpoint, hash_of, sealed_head};
 pub(crate) use self::verify::{check_ledger, first_look};

@@ -30,7 +30,7 @@ pub use conversations::{
     TITLE_BYTES_MAX,
 };
 pub use error::{StoreError, VaultError};
-pub use ledger::{ClosedReceipt, Filter, LIST_MAX, Ledger, Prune, seal_keys};
+pub use ledger::{ClosedPage, ClosedReceipt, Filter, GivenFeedback, LIST_MAX, Ledger, Prune, seal_keys};
 pub use marks::MARKS_BYTES_MAX;
 pub use outbox::{
     NewRequest, Outbox, OutboxId, OutboxSize, QUEUED_MACHINE_BYTES_MAX, QUEUED_REQUEST_BYTES_MAX, QueuedRequest,

@@ -5,7 +5,7 @@ use whimbrel_record::{Energy, Label};
 /// What is known of the time in which a request ran.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Spent {
-    /// How long it ran, in microseconds.
+    /// How long it ran on this device, in microseconds.
     pub total_us: u64,
     /// Processor time of the whole process meanwhile, on all cores, in microseconds.
     pub cpu_us: u64,

@@ -37,7 +37,7 @@ pub use spans::{SpanSource, spans};
 pub use vocabulary::{InstallId, Os, Resource, Vocabulary};
 
 /// The largest body in bytes, before it is compressed.
-pub const BODY_BYTES_MAX: u32 = 256 * 1024;
+pub const BODY_BYTES_MAX: u32 = 128 * 1024;
 
 /// What a body contains. Each signal has its own address at a collector.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]

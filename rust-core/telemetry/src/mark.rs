@@ -49,6 +49,11 @@ impl Stage {
         Stage::Tool,
     ];
 
+    /// Whether something is noted of it every few seconds if all is well. In the other stages it waits: for a turn, a network, or a person.
+    fn makes_progress(self) -> bool {
+        matches!(self, Stage::Decide | Stage::Prefill | Stage::Decode)
+    }
+
     /// The name in JSON.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -99,7 +104,7 @@ pub struct Ended {
     pub progress_ms: u64,
     /// When the process was known to live last.
     pub alive_ms: u64,
-    /// Whether it had made no progress for [`STUCK_MS_LEAST`]: the process was probably ended because of that.
+    /// Whether it had made no progress for [`STUCK_MS_LEAST`] in a stage in which it should have: the process was probably ended because of that.
     #[serde(rename = "stuck")]
     pub is_stuck: bool,
 }
@@ -142,7 +147,7 @@ pub fn ended(file: &[u8]) -> Vec<Ended> {
             stage,
             progress_ms,
             alive_ms,
-            is_stuck: alive_ms - progress_ms >= STUCK_MS_LEAST,
+            is_stuck: stage.makes_progress() && alive_ms - progress_ms >= STUCK_MS_LEAST,
         })
     });
     marks.collect()

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
-use whimbrel_record::{Closing, Code, Intent, Label};
+use whimbrel_record::{Closing, Code, Feedback, Intent, Label, Place};
 
 use crate::series::{NAMED_MAX, add};
 use crate::{DAYS_MAX, Day, Ended, ExpectedSpeed, Regression, Series, SeriesKey, Stage, WATCHES_MAX, Watch, WatchKey};
@@ -44,6 +44,8 @@ pub struct Meter {
     through: u64,
     /// When the last of them ended.
     through_ms: u64,
+    /// The number of the last signal of feedback that is counted.
+    feedback_through: u64,
     series: BTreeMap<SeriesKey, Series>,
     /// Codes of requests that failed.
     codes: BTreeMap<Code, u64>,
@@ -93,6 +95,7 @@ impl Meter {
             begins_ms,
             through,
             through_ms: begins_ms,
+            feedback_through: 0,
             series: BTreeMap::new(),
             codes: BTreeMap::new(),
             energy: BTreeMap::new(),
@@ -148,6 +151,34 @@ impl Meter {
             day.battery_percent_lost = day.battery_percent_lost.saturating_add(percent);
             add(&mut day.battery_ms, ms);
         }
+    }
+
+    /// Counts a signal of feedback on what a place answered. One that is counted already is left out.
+    pub fn count_feedback(&mut self, number: u64, place: Option<&Place>, feedback: Feedback) {
+        if number <= self.feedback_through {
+            return;
+        }
+        self.feedback_through = number;
+        let key = place.and_then(WatchKey::of);
+        if let Some(watched) = key.and_then(|key| self.watches.get_mut(&key)) {
+            watched.watch.take_feedback(feedback.time_ms, feedback.signal.rejects());
+        }
+    }
+
+    /// The number of the last signal of feedback that is counted.
+    #[must_use]
+    pub fn feedback_through(&self) -> u64 {
+        self.feedback_through
+    }
+
+    /// Signals of feedback up to this number are not counted, and later ones are: the store gives numbers again when it has removed the last ones.
+    pub fn set_feedback_through(&mut self, number: u64) {
+        self.feedback_through = number;
+    }
+
+    /// What the ledger has up to this entry is counted, or is no request.
+    pub fn pass(&mut self, sequence: u64) {
+        self.through = self.through.max(sequence);
     }
 
     /// Shows each attempt with a variant on this device to that variant's watch, also those after which another place answered.
@@ -278,6 +309,7 @@ impl Meter {
             begins_ms: self.begins_ms,
             through: self.through,
             through_ms: self.through_ms,
+            feedback_through: self.feedback_through,
             series: self.series.clone().into_iter().collect(),
             codes: self.codes.clone(),
             energy: self.energy.clone(),
@@ -321,6 +353,7 @@ impl Meter {
             begins_ms: stored.begins_ms,
             through: stored.through,
             through_ms: stored.through_ms,
+            feedback_through: stored.feedback_through,
             series: stored.series.into_iter().collect(),
             codes: stored.codes,
             energy: stored.energy,
@@ -345,6 +378,7 @@ struct Stored {
     begins_ms: u64,
     through: u64,
     through_ms: u64,
+    feedback_through: u64,
     series: Vec<(SeriesKey, Series)>,
     codes: BTreeMap<Code, u64>,
     energy: BTreeMap<Label, u64>,

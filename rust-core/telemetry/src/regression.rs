@@ -74,6 +74,8 @@ pub struct Regression {
 /// What to expect of a variant now.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct ExpectedSpeed {
+    /// When it was measured last, in milliseconds since 1970.
+    pub measured_ms: u64,
     /// Tokens of a prompt in a second; `None` if no prompt was measured.
     pub prefill_tokens_per_s: Option<f64>,
     /// Tokens of an answer in a second.
@@ -84,6 +86,9 @@ pub struct ExpectedSpeed {
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Watch {
+    /// When the time for a token was measured last.
+    #[serde(skip_serializing_if = "is_default")]
+    measured_ms: u64,
     #[serde(skip_serializing_if = "is_default")]
     decode: Pace,
     #[serde(skip_serializing_if = "is_default")]
@@ -142,6 +147,7 @@ impl Watch {
                 self.prefill.take(time_us);
             }
             if let Some(time_us) = Measure::DecodeToken.of(closing) {
+                self.measured_ms = closed_ms;
                 let shift = self.decode.take(closed_ms, time_us);
                 self.judge_pace(closed_ms, shift);
             }
@@ -191,6 +197,7 @@ impl Watch {
     pub fn speed(&self) -> Option<ExpectedSpeed> {
         let per_s = |time_us: f64| 1e6 / time_us;
         Some(ExpectedSpeed {
+            measured_ms: self.measured_ms,
             prefill_tokens_per_s: self.prefill.typical().map(per_s),
             decode_tokens_per_s: per_s(self.decode.typical()?),
         })

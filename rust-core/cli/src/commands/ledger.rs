@@ -236,7 +236,6 @@ fn prune(arguments: &PruneArguments) -> Result<(), CliError> {
         receipts_max: None,
     };
     // What is removed stays counted.
-    Performance::default().keep(&store, &SystemClock::default())?;
-    let checkpoint = store.ledger().prune(&prune, now_ms)?;
+    let checkpoint = Performance::default().prune(&prune, &store, &SystemClock::default())?;
     arguments.output.print(&Pruned { checkpoint })
 }

@@ -10,7 +10,6 @@ use whimbrel_store::{Filter, KeyVault, Ledger, Prune, Store, StoreError};
 
 use super::Assistant;
 use crate::ClientError;
-use crate::performance::Performance;
 use crate::ports::{Clock, SystemClock};
 
 impl Assistant {
@@ -69,9 +68,13 @@ impl Assistant {
     /// # Errors
     /// [`ClientError::Store`].
     pub async fn prune_ledger(&self, prune: Prune) -> Result<Option<Checkpoint>, ClientError> {
-        // What is removed stays counted.
-        self.counted(Performance::keep).await?;
-        self.ledger(move |ledger, now_ms| ledger.prune(&prune, now_ms)).await
+        // What is removed stays counted, and nothing else counts meanwhile.
+        let resting = self.services.telemetry.rest().await;
+        let pruned = self
+            .counted(move |performance, store, clock| performance.prune(&prune, store, clock))
+            .await;
+        drop(resting);
+        pruned
     }
 
     /// Whether the vault's floor, below which the ledger cannot be rolled back unnoticed, is behind the ledger, because the vault has not

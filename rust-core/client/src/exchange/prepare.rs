@@ -261,7 +261,9 @@ fn facts(
     };
     let context = request.session_options(services.now_s());
     let known = request.messages.iter().filter_map(|message| message.recipients.clone());
-    let mut candidates = services.places.facts(&rules.policies, &facts, offered, &context);
+    let mut candidates = services
+        .places
+        .facts(&rules.policies, &facts, offered, &context, services.clock.now_ms());
     if generation.tools.is_some() {
         for model in &mut candidates.local_models {
             model.supports.extend([Need::Tools, Need::AnyForm]);

@@ -369,7 +369,9 @@ impl<'a> Run<'a> {
             self.waking = None;
         }
         if let (Some(place), Some(statistics)) = (self.place(attempt), &last.statistics) {
-            self.services.places.measured(&place, statistics);
+            self.services
+                .places
+                .measured(&place, statistics, self.services.clock.now_ms());
         }
         self.last.usage = ended.usage.clone();
         self.last.measured = last.measured;

@@ -1,25 +1,27 @@
 //! One attempt to send: what goes into it, its receipt, and what the collector made of it.
 
 use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
-use whimbrel_network::{Collector, CollectorSettings, TelemetryError, sent_bytes_max};
+use whimbrel_network::{Collector, CollectorSettings, Secret, TelemetryError};
 use whimbrel_policy::telemetry::{Batch as Wanted, Failure, Reply, TelemetryRules};
 use whimbrel_privacy::{PrivacyClass, Release};
 use whimbrel_record::{
     Attempt, AttemptEnd, Closing, DeviceClass, Intent, Label, Latency, Outcome, Place, Planned, ReceiptId,
     TELEMETRY_TASK,
 };
-use whimbrel_store::ClosedReceipt;
+use whimbrel_store::{ClosedReceipt, Store};
 use whimbrel_telemetry::export::{Body, InstallId, Os, Resource, Signal, SpanSource, Vocabulary, metrics, spans};
 use whimbrel_telemetry::{ENERGY_METHODS, Meter};
 
 use super::{INSTALL, KEY, PAGE, SUMS, TelemetryNames};
 use crate::error::lock;
 use crate::places::endpoint_code;
+use crate::ports::Clock;
 use crate::services::{OpenRecords, Services};
 use crate::{ClientError, EndpointExtras, TASK_DEFAULT, TextTask, keys};
 
@@ -35,7 +37,11 @@ pub(super) struct Batch {
     spans: u64,
     /// The last receipt in the sums.
     sums_through: u64,
+    /// Whether something is left out that does not fit, however little else there is.
+    pub(super) is_too_large: bool,
     rules: TelemetryRules,
+    collector: Collector,
+    key: Option<Secret>,
 }
 
 /// What became of it.
@@ -47,22 +53,64 @@ pub(super) struct Reported {
     pub(super) spans: u64,
 }
 
-/// The sums since the consent, as the store has them.
-#[derive(Deserialize, Serialize)]
-struct Sums {
+/// The sums since the consent.
+pub(super) struct Sums {
     /// Up to which receipt the collector has them.
+    sent: u64,
+    meter: Meter,
+}
+
+/// As the store has them.
+#[derive(Deserialize, Serialize)]
+struct StoredSums {
     sent: u64,
     /// The stored form of the meter.
     meter: String,
 }
 
+impl Sums {
+    /// What is stored, and everything that the ledger has behind it. They count the requests that began behind the entry `after`. Blocks.
+    pub(super) fn counted(store: &Store, clock: &dyn Clock, after: u64, since_ms: u64) -> Result<Sums, ClientError> {
+        let stored = Sums::stored(store)?;
+        let stored = stored.filter(|sums| sums.meter.begins_ms() == since_ms && sums.meter.through() >= after);
+        let mut sums = stored.unwrap_or_else(|| Sums {
+            sent: 0,
+            meter: Meter::new(since_ms, after),
+        });
+        crate::performance::count(&mut sums.meter, store, clock, after)?;
+        Ok(sums)
+    }
+
+    fn stored(store: &Store) -> Result<Option<Sums>, ClientError> {
+        let stored = store.state_get(SUMS)?;
+        let stored = stored.and_then(|bytes| serde_json::from_slice::<StoredSums>(&bytes).ok());
+        Ok(stored.and_then(|stored| {
+            let meter = Meter::from_bytes(stored.meter.as_bytes()).ok()?;
+            let sent = stored.sent;
+            Some(Sums { sent, meter })
+        }))
+    }
+
+    pub(super) fn keep(&self, store: &Store) -> Result<(), ClientError> {
+        let stored = StoredSums {
+            sent: self.sent,
+            meter: String::from_utf8(self.meter.to_bytes()).expect("JSON is text"),
+        };
+        let bytes = serde_json::to_vec(&stored).expect("a number and a text are JSON");
+        Ok(store.state_put(SUMS, &bytes)?)
+    }
+}
+
 impl Batch {
-    /// What is to be sent, as far as it fits.
-    pub(super) async fn make(services: &Arc<Services>, wanted: &Wanted) -> Result<Batch, ClientError> {
+    /// What is to be sent to where the rules say, as far as it fits.
+    pub(super) async fn make(
+        services: &Arc<Services>,
+        wanted: &Wanted,
+        rules: TelemetryRules,
+    ) -> Result<Batch, ClientError> {
         let (records, wanted) = (services.records()?, *wanted);
         let made = services.blocking(move |services| {
             let snapshot = services.rules()?.snapshot(services.clock.now_ms());
-            let rules = snapshot.policies.telemetry().ok_or(ClientError::NoTelemetry)?;
             let names = lock(&services.telemetry.names).clone();
             let vocabulary = vocabulary(&snapshot.policies, &names);
             let resource = resource(services, &records, &rules)?;
@@ -71,16 +119,25 @@ impl Batch {
                 through: wanted.spans_after,
                 spans: 0,
                 sums_through: 0,
+                is_too_large: false,
+                collector: collector(&rules.url, &lock(&services.telemetry.extras))?,
+                key: match services.places.vault() {
+                    Some(vault) => keys::read_at(&*vault, KEY)?,
+                    None => None,
+                },
                 rules,
             };
             if wanted.signals.metrics {
                 batch.add_sums(services, &records, &wanted, &resource, &vocabulary)?;
             }
             let page = records.store()?.ledger().closed_after(wanted.spans_after, PAGE)?;
-            let requests = page.iter().filter(|closed| !closed.intent.is_report());
+            let requests = page
+                .receipts
+                .iter()
+                .filter(|closed| closed.opened > wanted.spans_begin && !closed.intent.is_report());
             let requests: Vec<_> = requests.take(wanted.spans_max as usize).collect();
             if requests.is_empty() {
-                batch.through = page.last().map_or(batch.through, |last| last.sequence);
+                batch.through = page.through;
             } else if wanted.signals.traces {
                 batch.add_spans(&requests, wanted.bytes_max, &resource, &vocabulary);
             }
@@ -98,27 +155,19 @@ impl Batch {
         resource: &Resource,
         vocabulary: &Vocabulary,
     ) -> Result<(), ClientError> {
-        let stored = records.state(SUMS)?;
-        let stored: Option<Sums> = stored.and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        let meter = stored
-            .as_ref()
-            .and_then(|sums| Meter::from_bytes(sums.meter.as_bytes()).ok());
-        let is_same = |meter: &Meter| meter.begins_ms() == wanted.sums_since_ms && meter.through() >= wanted.sums_after;
-        let (mut meter, sent) = match (meter.filter(is_same), stored) {
-            (Some(meter), Some(sums)) => (meter, sums.sent),
-            _ => (Meter::new(wanted.sums_since_ms, wanted.sums_after), 0),
-        };
-        crate::performance::count(&mut meter, records.store()?, &*services.clock)?;
-        self.sums_through = meter.through();
-        if meter.through() <= sent.max(wanted.sums_after) {
+        let store = records.store()?;
+        let sums = Sums::counted(store, &*services.clock, wanted.sums_after, wanted.sums_since_ms)?;
+        self.sums_through = sums.meter.through();
+        if self.sums_through <= sums.sent.max(wanted.sums_after) {
             return Ok(());
         }
-        let bodies = metrics(&meter, resource, vocabulary, services.clock.now_ms());
-        if bodies.iter().map(sent_bytes_max).sum::<u64>() <= wanted.bytes_max {
+        let bodies = metrics(&sums.meter, resource, vocabulary, services.clock.now_ms());
+        if self.bytes_of(&bodies) <= wanted.bytes_max {
             self.bodies.extend(bodies);
+        } else {
+            self.is_too_large = true;
         }
-        // What is pruned from the ledger stays in the sums.
-        keep_sums(records, sent, &meter)
+        sums.keep(store)
     }
 
     /// The spans of the oldest requests, as many as fit.
@@ -136,7 +185,7 @@ impl Batch {
                 })
                 .collect();
             let bodies = spans(&sources, resource, vocabulary);
-            if bodies.iter().map(sent_bytes_max).sum::<u64>() <= left {
+            if self.bytes_of(&bodies) <= left {
                 self.bodies.extend(bodies);
                 self.spans = count as u64;
                 self.through = requests[count - 1].sequence;
@@ -144,6 +193,7 @@ impl Batch {
             }
             count /= 2;
         }
+        self.is_too_large = true;
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -152,7 +202,14 @@ impl Batch {
 
     /// The most that sending it takes.
     pub(super) fn bytes_max(&self) -> u64 {
-        self.bodies.iter().map(sent_bytes_max).sum()
+        self.bytes_of(&self.bodies)
+    }
+
+    fn bytes_of(&self, bodies: &[Body]) -> u64 {
+        let bytes = bodies
+            .iter()
+            .map(|body| self.collector.sent_bytes_max(body, self.key.as_ref()));
+        bytes.sum()
     }
 
     /// Sends it. The receipt's first entry is on the disk before anything leaves.
@@ -165,8 +222,6 @@ impl Batch {
         within_ms: u64,
         stopped: &mut watch::Receiver<u64>,
     ) -> Result<Reported, ClientError> {
-        let extras = lock(&services.telemetry.extras).clone();
-        let collector = collector(&self.rules.url, &extras)?;
         let place = Place::Remote {
             endpoint: Label::squeezed(TELEMETRY_TASK),
             trust: self.rules.trust,
@@ -174,15 +229,15 @@ impl Batch {
         };
         let records = services.records()?;
         let receipt = begin(services, &records, &place, self.bytes_max()).await?;
-        let vault = services.places.vault();
-        let key = services.blocking(move |_| vault.map_or(Ok(None), |vault| keys::read_at(&*vault, KEY)));
-        let key = key.await??;
         let began_ms = services.clock.elapsed_ms();
         let mut sent = Sent::default();
         let sending = async {
             for body in &self.bodies {
-                let reply = services.telemetry.client.send(&collector, body, key.as_ref()).await;
-                sent.take(body, reply);
+                let client = &services.telemetry.client;
+                let reply = client.send(&self.collector, body, self.key.as_ref()).await;
+                if sent.take(body, reply).is_break() {
+                    break;
+                }
             }
         };
         // Once stopped or late, the connection is closed where it is.
@@ -199,7 +254,8 @@ impl Batch {
         let milliseconds = services.clock.elapsed_ms() - began_ms;
         let closing = sent.closing(place, milliseconds, is_stopped);
         finish(services, &records, receipt, closing).await;
-        let has = |signal| self.bodies.iter().any(|body| body.signal() == signal);
+        // Of what was not tried any more, nothing is known.
+        let has = |signal| sent.of(signal).next().is_some() || is_stopped && self.has(signal);
         let reply = |signal, through| {
             let failed = Failure::Retryable { after_ms: None };
             has(signal).then(|| match sent.failed(signal) {
@@ -218,9 +274,13 @@ impl Batch {
             spans: self.spans,
         };
         if let Some(Reply::Accepted { .. }) = reported.metrics {
-            note_sent(services, records, self.sums_through).await?;
+            note_sent(services, records, self.sums_through).await;
         }
         Ok(reported)
+    }
+
+    fn has(&self, signal: Signal) -> bool {
+        self.bodies.iter().any(|body| body.signal() == signal)
     }
 }
 
@@ -233,14 +293,27 @@ struct Sent {
 }
 
 impl Sent {
-    fn take(&mut self, body: &Body, reply: Result<whimbrel_network::Sent, TelemetryError>) {
+    /// Breaks if nothing more is to be sent now: there is no connection, or the collector has asked to wait.
+    fn take(&mut self, body: &Body, reply: Result<whimbrel_network::Sent, TelemetryError>) -> ControlFlow<()> {
         let (bytes_out, bytes_in) = match &reply {
             Ok(sent) => (sent.bytes_out, sent.bytes_in),
             Err(error) => (error.traffic.bytes_out, error.traffic.bytes_in),
         };
         self.bytes_out += bytes_out;
         self.bytes_in += bytes_in;
-        self.replies.push((body.signal(), reply.map(|sent| sent.rejected)));
+        let rejected = match reply {
+            Ok(sent) => Ok(sent.rejected.min(body.items())),
+            // It was taken, with a reply that nobody reads.
+            Err(error) if error.failure == whimbrel_network::Failure::ResponseTooLarge => Ok(0),
+            Err(error) => Err(error),
+        };
+        let is_last = rejected.is_err_and(|error| error.is_retryable);
+        self.replies.push((body.signal(), rejected));
+        if is_last {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
     }
 
     fn of(&self, signal: Signal) -> impl Iterator<Item = &Result<u64, TelemetryError>> {
@@ -339,26 +412,18 @@ async fn finish(services: &Arc<Services>, records: &Arc<OpenRecords>, receipt: R
     }
 }
 
-/// The collector has the sums up to this receipt.
-async fn note_sent(services: &Arc<Services>, records: Arc<OpenRecords>, through: u64) -> Result<(), ClientError> {
+/// The collector has the sums up to this receipt. Where that cannot be written, it gets the same sums again, which changes nothing.
+async fn note_sent(services: &Arc<Services>, records: Arc<OpenRecords>, through: u64) {
     let noted = services.blocking(move |_| {
-        let Some(bytes) = records.state(SUMS)? else {
-            return Ok(());
-        };
-        let Ok(sums) = serde_json::from_slice::<Sums>(&bytes) else {
-            return Ok(());
-        };
-        let sums = Sums { sent: through, ..sums };
-        let bytes = serde_json::to_vec(&sums).expect("a number and a text are JSON");
-        Ok::<_, ClientError>(records.keep_state(SUMS, &bytes)?)
+        let store = records.store()?;
+        match Sums::stored(store)? {
+            Some(sums) => Sums { sent: through, ..sums }.keep(store),
+            None => Ok(()),
+        }
     });
-    noted.await?
-}
-
-fn keep_sums(records: &OpenRecords, sent: u64, meter: &Meter) -> Result<(), ClientError> {
-    let meter = String::from_utf8(meter.to_bytes()).expect("JSON is text");
-    let bytes = serde_json::to_vec(&Sums { sent, meter }).expect("a number and a text are JSON");
-    Ok(records.keep_state(SUMS, &bytes)?)
+    if let Ok(Err(error)) = noted.await {
+        log::warn!("what the collector has cannot be written: {error}");
+    }
 }
 
 fn resource(services: &Services, records: &OpenRecords, rules: &TelemetryRules) -> Result<Resource, ClientError> {

@@ -102,6 +102,7 @@ impl<S: PrefixSource + ?Sized> PrefixSource for &S {
 /// second.restore_prefix(&saved)?;
 /// assert_eq!(second.tokens(), [20, 21]);
 ///
+/// drop(saved);
 /// bytes[100] ^= 1;
 /// assert_eq!(SavedPrefix::parse(&bytes, &model).unwrap_err(), PrefixError::Checksum);
 /// # Ok(())

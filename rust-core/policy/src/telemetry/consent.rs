@@ -116,7 +116,8 @@ impl Consent {
     }
 
     /// Whether both say the same, whenever they were given.
-    pub(super) fn is_same(&self, other: &Consent) -> bool {
+    #[must_use]
+    pub fn is_same(&self, other: &Consent) -> bool {
         let at = |consent: &Consent| Consent {
             given_ms: 0,
             ..consent.clone()

@@ -8,23 +8,25 @@ use crate::Network;
 /// What happened. Sequence numbers are those of the ledger's entries that close a receipt.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
-    /// The user has agreed. Nothing up to the entry `begin_after`, the newest one, is ever sent. The same consent once more changes nothing;
-    /// another one replaces the previous one, and what waited under that is not sent.
+    /// The user has agreed. Nothing of a request that has begun before is ever sent. The same consent once more changes nothing; another one
+    /// replaces the previous one, and what waited under that is not sent.
     Consented {
         /// What to.
         consent: Consent,
-        /// The newest sequence number now.
+        /// The ledger's last entry, of any kind.
         begin_after: u64,
     },
     /// The user has withdrawn the consent.
     Withdrawn,
-    /// The policies were replaced.
+    /// The policies were replaced. Of the requests that began while they did not allow it, nothing is ever sent.
     RulesChanged {
         /// What [`PolicySet::telemetry`](crate::PolicySet::telemetry) gives now.
         rules: Option<TelemetryRules>,
-        /// The newest sequence number now.
+        /// The ledger's last entry, of any kind.
         newest: u64,
     },
+    /// The app has changed how the collector is reached, or its key: what it has refused may be asked again at once.
+    CollectorChanged,
     /// The device's network, as far as it is known. An unknown one counts as metered.
     Conditions {
         /// The network.
@@ -32,7 +34,7 @@ pub enum Event {
     },
     /// The app or the system gives time to send.
     Asked {
-        /// The newest sequence number now.
+        /// The newest entry that closes a request.
         newest: u64,
         /// For a flush, when the app goes to the background: for how many milliseconds the app may still run. A flush need not wait for the
         /// interval. `None` for a regular run.
@@ -128,11 +130,13 @@ pub struct Batch {
     pub attempt: u64,
     /// What to send.
     pub signals: Signals,
-    /// Only spans of receipts behind this entry, the oldest first.
+    /// Only spans of receipts that were closed behind this entry, the oldest first, …
     pub spans_after: u64,
+    /// … and opened behind this one.
+    pub spans_begin: u64,
     /// Spans of at most so many receipts.
     pub spans_max: u32,
-    /// The sums are those of the receipts behind this entry.
+    /// The sums are those of the receipts that were opened behind this entry.
     pub sums_after: u64,
     /// Since when the sums are counted, in milliseconds since 1970.
     pub sums_since_ms: u64,
@@ -146,7 +150,7 @@ pub struct Batch {
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Why {
-    /// The policies have no rules about it, or rules with no signal.
+    /// The policies have no rules about it, or allow no signal.
     NotConfigured,
     /// The user has not agreed, or to something else.
     NoConsent,
@@ -193,7 +197,7 @@ impl Why {
     #[must_use]
     pub fn words(self) -> &'static str {
         match self {
-            Why::NotConfigured => "the policy does not say where telemetry may go",
+            Why::NotConfigured => "the policies have no place for telemetry, or allow none of it",
             Why::NoConsent => "nobody has agreed to it",
             Why::InProgress => "another attempt is in progress",
             Why::NothingNew => "there is nothing new",

@@ -59,6 +59,8 @@ pub(super) struct Given {
     pub(super) consent: Consent,
     /// What it covered under the last rules.
     pub(super) covered: Signals,
+    /// Spans of requests that had begun when this entry was written are never sent.
+    pub(super) spans_begin: u64,
     /// Spans up to this entry are done with.
     pub(super) spans_after: u64,
     /// How many receipts' spans are sent at a time.
@@ -67,7 +69,7 @@ pub(super) struct Given {
     pub(super) dropped: u64,
     /// Items that the receiver has left out.
     pub(super) rejected: u64,
-    /// The sums count the receipts behind this entry.
+    /// The sums count the requests that began behind this entry.
     pub(super) sums_after: u64,
     pub(super) sums_since_ms: u64,
     /// The receiver has the sums up to this entry.
@@ -147,6 +149,13 @@ impl SenderRecord {
         }
     }
 
+    /// If sums are sent: the entry behind which the requests began that they count, and since when they are counted, in milliseconds since 1970.
+    #[must_use]
+    pub fn sums(&self) -> Option<(u64, u64)> {
+        let given = self.given.as_ref().filter(|given| given.covered.metrics)?;
+        Some((given.sums_after, given.sums_since_ms))
+    }
+
     /// The consent in force, whatever the policies say.
     #[must_use]
     pub fn consent(&self) -> Option<&Consent> {
@@ -169,6 +178,7 @@ impl Given {
         Given {
             covered: rules.map_or(Signals::NONE, |rules| consent.covers(rules)),
             consent,
+            spans_begin: begin_after,
             spans_after: begin_after,
             spans_max: SPANS_PER_SEND_MAX,
             dropped: 0,
@@ -187,6 +197,7 @@ impl Given {
     pub(super) fn apply(&mut self, rules: Option<&TelemetryRules>, newest: u64, now_ms: u64) {
         let covered = rules.map_or(Signals::NONE, |rules| self.consent.covers(rules));
         if covered.traces && !self.covered.traces {
+            self.spans_begin = self.spans_begin.max(newest);
             self.spans_after = self.spans_after.max(newest);
         }
         if covered.metrics && !self.covered.metrics {

@@ -37,6 +37,54 @@ impl Ledger {
     }
 }
 
+/// A signal, and the receipt that it is about.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct GivenFeedback {
+    /// Its number; later ones have larger ones, until receipts are removed.
+    pub number: u64,
+    /// The receipt.
+    pub receipt: ReceiptId,
+    /// The signal.
+    pub feedback: Feedback,
+}
+
+impl Ledger {
+    /// The signals behind the one with this number, oldest first, at most `count_max` of them. Those that this program does not know are left out.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn feedback_after(&self, number: u64, count_max: u32) -> Result<Vec<GivenFeedback>, StoreError> {
+        let read = |connection: &Connection| -> rusqlite::Result<Vec<GivenFeedback>> {
+            let query = "SELECT id, receipt, time_ms, signal FROM feedback WHERE id > ?1 ORDER BY id LIMIT ?2";
+            let mut statement = connection.prepare(query)?;
+            let mut rows = statement.query((number.min(i64::MAX.cast_unsigned()).cast_signed(), count_max))?;
+            let mut found = Vec::new();
+            while let Some(row) = rows.next()? {
+                let [number, receipt, time_ms] = [row.get(0)?, row.get(1)?, row.get(2)?].map(i64::cast_unsigned);
+                if let Ok(signal) = serde_json::from_str(&row.get::<_, String>(3)?) {
+                    found.push(GivenFeedback {
+                        number,
+                        receipt: ReceiptId(receipt),
+                        feedback: Feedback { time_ms, signal },
+                    });
+                }
+            }
+            Ok(found)
+        };
+        read(&self.shared().reader()).map_err(|error| self.shared().failed(error))
+    }
+
+    /// The number of the last signal, 0 if there is none.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn last_feedback(&self) -> Result<u64, StoreError> {
+        let query = "SELECT coalesce(max(id), 0) FROM feedback";
+        let last = self.shared().reader().query_row(query, [], |row| row.get::<_, i64>(0));
+        Ok(last.map_err(|error| self.shared().failed(error))?.cast_unsigned())
+    }
+}
+
 /// What is known about a receipt, oldest first. A signal that this program does not know is left out.
 pub(super) fn of(connection: &Connection, id: ReceiptId) -> rusqlite::Result<Vec<Feedback>> {
     let mut statement = connection.prepare("SELECT time_ms, signal FROM feedback WHERE receipt = ?1 ORDER BY id")?;

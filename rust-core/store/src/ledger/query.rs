@@ -31,6 +31,8 @@ pub struct Filter {
 pub struct ClosedReceipt {
     /// The ledger's entry that closed it.
     pub sequence: u64,
+    /// The entry that opened it.
+    pub opened: u64,
     /// Its number.
     pub id: ReceiptId,
     /// When it was opened, in milliseconds since 1970.
@@ -43,12 +45,24 @@ pub struct ClosedReceipt {
     pub closing: Closing,
 }
 
+/// Some of the receipts that were closed, in the order in which they were closed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ClosedPage {
+    /// The receipts, without those that cannot be read.
+    pub receipts: Vec<ClosedReceipt>,
+    /// The last entry that was looked at.
+    pub through: u64,
+    /// Whether there are no more.
+    pub is_last: bool,
+}
+
 impl Ledger {
-    /// The receipts that were closed after the entry `sequence`, in the order in which they were closed, at most `receipts_max` of them.
+    /// The receipts that were closed after the entry `sequence`, in the order in which they were closed, at most `receipts_max` of them. Those that
+    /// cannot be read are left out; [`Ledger::verify`] finds them.
     ///
     /// # Errors
-    /// As [`Ledger::list`].
-    pub fn closed_after(&self, sequence: u64, receipts_max: u32) -> Result<Vec<ClosedReceipt>, StoreError> {
+    /// [`RecordError::TooMuch`](whimbrel_record::RecordError::TooMuch) beyond [`LIST_MAX`], and those of the database.
+    pub fn closed_after(&self, sequence: u64, receipts_max: u32) -> Result<ClosedPage, StoreError> {
         limit("receipts of a page", receipts_max as usize, LIST_MAX)?;
         let failed = |error| self.shared().failed(error);
         let reader = self.shared().reader();
@@ -61,7 +75,12 @@ impl Ledger {
             .map_err(failed)?;
         let after = sequence.min(i64::MAX.cast_unsigned()).cast_signed();
         let mut rows = statement.query((after, receipts_max)).map_err(failed)?;
-        let mut closed = Vec::new();
+        let mut page = ClosedPage {
+            receipts: Vec::new(),
+            through: sequence,
+            is_last: true,
+        };
+        let mut count = 0;
         while let Some(row) = rows.next().map_err(failed)? {
             let read = || -> rusqlite::Result<([i64; 5], [String; 2])> {
                 let numbers = [row.get(0)?, row.get(1)?, row.get(2)?, row.get(4)?, row.get(5)?];
@@ -69,27 +88,46 @@ impl Ledger {
             };
             let (numbers, [end, begin]) = read().map_err(failed)?;
             let [sequence, id, closed_ms, opened, opened_ms] = numbers.map(i64::cast_unsigned);
-            let unreadable = |sequence: u64| StoreError::Unreadable {
-                what: format!("entry {sequence} of the ledger"),
+            count += 1;
+            (page.through, page.is_last) = (sequence, count < receipts_max);
+            let (Some(intent), Some(closing)) = (Intent::parse(&begin), Closing::parse(&end)) else {
+                continue;
             };
-            closed.push(ClosedReceipt {
+            page.receipts.push(ClosedReceipt {
                 sequence,
+                opened,
                 id: ReceiptId(id),
                 opened_ms,
                 closed_ms,
-                intent: Intent::parse(&begin).ok_or_else(|| unreadable(opened))?,
-                closing: Closing::parse(&end).ok_or_else(|| unreadable(sequence))?,
+                intent,
+                closing,
             });
         }
-        Ok(closed)
+        Ok(page)
     }
 
-    /// The number of the last entry that closed a receipt, 0 if there is none.
+    /// The number of the last entry that closed a receipt of a request, not of a report ([`Intent::is_report`]); 0 if there is none.
     ///
     /// # Errors
     /// Those of the database.
-    pub fn newest_closed(&self) -> Result<u64, StoreError> {
-        self.last("SELECT coalesce(max(sequence), 0) FROM entry WHERE kind = 'closed'")
+    pub fn newest_request(&self) -> Result<u64, StoreError> {
+        let failed = |error| self.shared().failed(error);
+        let reader = self.shared().reader();
+        let mut statement = reader
+            .prepare(
+                "SELECT c.sequence, o.body FROM entry c
+                 JOIN entry o ON o.receipt = c.receipt AND o.receipt > 0 AND o.kind = 'opened'
+                 WHERE c.receipt > 0 AND c.kind = 'closed' ORDER BY c.sequence DESC",
+            )
+            .map_err(failed)?;
+        let mut rows = statement.query([]).map_err(failed)?;
+        while let Some(row) = rows.next().map_err(failed)? {
+            let (sequence, begin): (i64, String) = row.get(0).and_then(|at| Ok((at, row.get(1)?))).map_err(failed)?;
+            if !Intent::parse(&begin).is_some_and(|intent| intent.is_report()) {
+                return Ok(sequence.cast_unsigned());
+            }
+        }
+        Ok(0)
     }
 
     /// The number of the ledger's last entry, 0 if there is none.
@@ -97,10 +135,7 @@ impl Ledger {
     /// # Errors
     /// Those of the database.
     pub fn last_sequence(&self) -> Result<u64, StoreError> {
-        self.last("SELECT coalesce(max(sequence), 0) FROM entry")
-    }
-
-    fn last(&self, query: &str) -> Result<u64, StoreError> {
+        let query = "SELECT coalesce(max(sequence), 0) FROM entry";
         let last = self.shared().reader().query_row(query, [], |row| row.get::<_, i64>(0));
         Ok(last.map_err(|error| self.shared().failed(error))?.cast_unsigned())
     }
