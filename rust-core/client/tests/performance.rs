@@ -12,9 +12,9 @@ use support::{Fixture, ask, ask_options, open_tiny, options, policies};
 use whimbrel_client::policy::{DeviceUpdate, Thermal};
 use whimbrel_client::ports::{Gauges, Ports, Reading, SystemClock};
 use whimbrel_client::privacy::PrivacyClass;
-use whimbrel_client::record::{Closing, DeviceClass, Host, Intent, Label, Measured, Outcome, Receipt};
+use whimbrel_client::record::{Closing, DeviceClass, Host, Intent, Label, Measured, Outcome, Receipt, Signal};
 use whimbrel_client::store::{MemoryVault, Prune, Store};
-use whimbrel_client::telemetry::{Mark, Measure, Overview, Stage, heartbeat};
+use whimbrel_client::telemetry::{Mark, Measure, Overview, RegressionKind, Stage, heartbeat};
 use whimbrel_client::{Assistant, AssistantOptions, Performance, block_on, page_options};
 
 const POLICY: &str = "version = 1\nname = \"test\"\n";
@@ -209,6 +209,29 @@ fn what_is_pruned_stays_counted_and_what_is_reset_does_not() {
     ask(&fixture.conversation(), "Four?");
     assert_eq!(overview(&fixture.assistant).outcomes.answered, 1);
     assert_eq!(block_on(fixture.assistant.stats(None, None)).unwrap().receipts, 4);
+}
+
+#[test]
+fn answers_that_are_rejected_more_often_are_told() {
+    let (_client, model) = open_tiny();
+    let fixture = Fixture::new(POLICY);
+    fixture.assistant.set_model(Some(model));
+    let judge = |signal| {
+        let heard = ask(&fixture.conversation(), "Well?");
+        block_on(fixture.assistant.feedback(heard.report.receipt.unwrap(), signal)).unwrap();
+    };
+    (0..120).for_each(|_| judge(Signal::ThumbsUp));
+    assert!(overview(&fixture.assistant).regressions.is_empty());
+    // What was said of receipts that are removed is counted once.
+    let all = Prune {
+        opened_before_ms: None,
+        receipts_max: Some(0),
+    };
+    block_on(fixture.assistant.prune_ledger(all)).unwrap().unwrap();
+    (0..30).for_each(|_| judge(Signal::ThumbsDown));
+    let found = overview(&fixture.assistant).regressions;
+    let rejected = found.iter().find(|found| found.kind == RegressionKind::Rejected).unwrap();
+    assert!(rejected.before < 0.05 && rejected.after > 0.3, "{rejected:?}");
 }
 
 #[test]

@@ -15,7 +15,7 @@ use whimbrel_client::policy::telemetry::{Signals, Why};
 use whimbrel_client::policy::{Network, Policy};
 use whimbrel_client::ports::{Clock, Ports, SystemClock};
 use whimbrel_client::record::{Outcome, TELEMETRY_TASK};
-use whimbrel_client::store::Filter;
+use whimbrel_client::store::{Filter, Prune};
 use whimbrel_client::{Assistant, ClientError, TelemetryNames, block_on};
 
 const ACCEPTED: Reply = Reply::Raw(b"HTTP/1.1 200 \r\ncontent-length: 0\r\n\r\n");
@@ -184,7 +184,8 @@ fn every_message_has_a_receipt_that_is_no_answer() {
     assert!(block_on(assistant.verify_ledger()).unwrap().is_intact());
     // A report is nothing new to report, and apps cannot pass for it.
     world.go_on(&assistant);
-    assert_eq!(run(&assistant).bytes_out, 0);
+    let again = run(&assistant);
+    assert_eq!((again.bytes_out, again.because), (0, Some(Why::NothingNew)));
     let refused = assistant.conversation(options()).ask(
         "Hello",
         whimbrel_client::AskOptions {
@@ -261,4 +262,151 @@ fn a_policy_without_a_place_for_it_sends_nothing() {
     world.go_on(&assistant);
     assert_eq!(run(&assistant).because, Some(Why::NotConfigured));
     assert!(world.server.received().is_empty());
+}
+
+/// Replaces the user's policy: whether telemetry may be sent.
+fn switch(assistant: &Assistant, on: bool) {
+    let off = "version = 1\nname = \"mine\"\n[telemetry]\nmetrics = false\ntraces = false\n";
+    let off = Policy::parse(off, whimbrel_client::policy::Format::Toml).unwrap();
+    assistant.set_user_policy((!on).then_some(off)).unwrap();
+}
+
+/// Whether a message has a histogram with so many values (field 4 of its data point, eight bytes).
+fn counts(message: &[u8], values: u8) -> bool {
+    message.windows(9).any(|window| window == [0x21, values, 0, 0, 0, 0, 0, 0, 0])
+}
+
+#[test]
+fn what_was_asked_while_a_policy_forbade_it_is_never_sent() {
+    let (_client, model) = open_tiny();
+    let mut world = World::new(&[ACCEPTED]);
+    let mut assistant = world.start();
+    assistant.set_model(Some(model.clone()));
+    block_on(assistant.telemetry().allow(BOTH)).unwrap();
+    say(&assistant, "This waits when it is switched off.");
+    switch(&assistant, false);
+    say(&assistant, "This is asked meanwhile.");
+    switch(&assistant, true);
+    say(&assistant, "This may be sent.");
+    assert_eq!(block_on(assistant.telemetry().status()).unwrap().waiting, 1);
+    // A process whose app's policy does not speak of it, and that does nothing about it.
+    block_on(assistant.shutdown());
+    let with = std::mem::replace(&mut world.phone.policy, "version = 1\nname = \"test\"\n".to_owned());
+    assistant = world.start();
+    assistant.set_model(Some(model.clone()));
+    say(&assistant, "This is asked without a place to send it to.");
+    block_on(assistant.shutdown());
+    world.phone.policy = with;
+    assistant = world.start();
+    assistant.set_model(Some(model));
+    assert_eq!(block_on(assistant.telemetry().status()).unwrap().waiting, 0);
+    say(&assistant, "This may be sent again.");
+    world.go_on(&assistant);
+    let sent = run(&assistant);
+    assert!(sent.metrics && sent.spans == 1, "{sent:?}");
+    let received = world.received();
+    assert!(counts(&received[0].1, 1) && (2..9).all(|more| !counts(&received[0].1, more)));
+}
+
+#[test]
+fn a_consent_is_for_one_receiver() {
+    let world = World::new(&[ACCEPTED]);
+    let other = World::new(&[ACCEPTED]);
+    let assistant = world.start();
+    let (_client, model) = open_tiny();
+    assistant.set_model(Some(model));
+    block_on(assistant.telemetry().allow(BOTH)).unwrap();
+    let policy = Policy::parse(&other.phone.policy, whimbrel_client::policy::Format::Toml).unwrap();
+    assistant.set_app_policy(policy).unwrap();
+    say(&assistant, "For whom?");
+    world.go_on(&assistant);
+    assert_eq!(run(&assistant).because, Some(Why::NoConsent));
+    // A new consent is for the new one at once.
+    block_on(assistant.telemetry().allow(BOTH)).unwrap();
+    say(&assistant, "For them?");
+    let status = block_on(assistant.telemetry().status()).unwrap();
+    assert_eq!((status.waiting, status.signals), (1, BOTH));
+    assert_eq!(run(&assistant).spans, 1);
+    assert!(world.server.received().is_empty());
+    assert_eq!(other.server.received().len(), 2);
+}
+
+#[test]
+fn a_collector_that_asks_to_wait_gets_nothing_more() {
+    let (_client, model) = open_tiny();
+    let world = World::new(&[BUSY]);
+    let assistant = world.start();
+    assistant.set_model(Some(model));
+    block_on(assistant.telemetry().allow(BOTH)).unwrap();
+    say(&assistant, "One?");
+    world.go_on(&assistant);
+    let tried = run(&assistant);
+    assert!(!tried.metrics && tried.bytes_out > 0);
+    assert_eq!(world.server.received().len(), 1);
+}
+
+#[test]
+fn what_is_pruned_stays_in_the_sums() {
+    let (_client, model) = open_tiny();
+    let world = World::new(&[ACCEPTED]);
+    let assistant = world.start();
+    assistant.set_model(Some(model));
+    block_on(assistant.telemetry().allow(BOTH)).unwrap();
+    for question in ["One?", "Two?", "Three?"] {
+        say(&assistant, question);
+    }
+    let all = Prune {
+        opened_before_ms: None,
+        receipts_max: Some(0),
+    };
+    assert!(block_on(assistant.prune_ledger(all)).unwrap().is_some());
+    say(&assistant, "Four?");
+    world.go_on(&assistant);
+    let sent = run(&assistant);
+    assert!(sent.metrics && sent.spans == 1, "{sent:?}");
+    assert!(counts(&world.received()[0].1, 4));
+}
+
+#[test]
+fn a_request_that_began_before_the_consent_stays() {
+    let (_client, model) = open_tiny();
+    let world = World::new(&[ACCEPTED]);
+    let assistant = world.start();
+    assistant.set_model(Some(model));
+    let answer = assistant
+        .conversation(options())
+        .ask("Before?", support::ask_options())
+        .unwrap();
+    // It has begun when it says something.
+    assert!(!block_on(answer.next(1)).unwrap().is_empty());
+    block_on(assistant.telemetry().allow(BOTH)).unwrap();
+    assert!(support::read(&answer).report.is_answered());
+    say(&assistant, "Afterwards?");
+    assert_eq!(block_on(assistant.telemetry().status()).unwrap().waiting, 1);
+    world.go_on(&assistant);
+    assert_eq!(run(&assistant).spans, 1);
+    assert!(counts(&world.received()[0].1, 1));
+}
+
+#[test]
+fn a_receiver_never_gets_the_id_that_another_had() {
+    let (_client, model) = open_tiny();
+    let world = World::new(&[ACCEPTED]);
+    let assistant = world.start();
+    assistant.set_model(Some(model));
+    let id = |message: &[u8]| {
+        let name = b"service.instance.id";
+        let at = message.windows(name.len()).position(|window| window == name).unwrap();
+        message[at + name.len()..at + name.len() + 40].to_vec()
+    };
+    for _ in 0..2 {
+        block_on(assistant.telemetry().allow(BOTH)).unwrap();
+        say(&assistant, "One?");
+        world.go_on(&assistant);
+        assert!(run(&assistant).metrics);
+        block_on(assistant.telemetry().withdraw()).unwrap();
+    }
+    let received = world.received();
+    assert_eq!(id(&received[0].1), id(&received[1].1));
+    assert_ne!(id(&received[0].1), id(&received[2].1));
 }

@@ -122,6 +122,13 @@ impl Facts for Status {
         if status.dropped > 0 {
             rows.push(("given up", format!("{} requests, too old or too many", status.dropped)));
         }
+        for (signal, code) in [("metrics", status.refused.metrics), ("traces", status.refused.traces)] {
+            match code {
+                Some(0) => rows.push(("refused", format!("{signal}, by the collector"))),
+                Some(code) => rows.push(("refused", format!("{signal}, by the collector, with status {code}"))),
+                None => {}
+            }
+        }
         if status.rejected > 0 {
             rows.push(("left out", format!("{} items, by the collector", status.rejected)));
         }
