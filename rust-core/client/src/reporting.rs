@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use serde::Serialize;
-use tokio::sync::{Mutex as AsyncMutex, watch};
+use tokio::sync::{Mutex as AsyncMutex, MutexGuard as AsyncGuard, watch};
 use whimbrel_network::TelemetryClient;
 use whimbrel_policy::telemetry::{
     BACKOFF_MS_BASE, ClosedReceipt, Command, Consent, Event, RefusedSignals, Sender, SenderRecord, SentToday, Signals,
@@ -87,8 +87,8 @@ impl TelemetryDesk {
         self.stops.send_modify(|count| *count += 1);
     }
 
-    /// One call at a time; while it lives, nothing else is sent.
-    pub(crate) async fn rest(&self) -> impl Drop + use<'_> {
+    /// While what it returns lives, nothing is sent or counted.
+    pub(crate) async fn rest(&self) -> AsyncGuard<'_, Option<Sender>> {
         self.sender.lock().await
     }
 

@@ -266,14 +266,16 @@ fn a_policy_without_a_place_for_it_sends_nothing() {
 
 /// Replaces the user's policy: whether telemetry may be sent.
 fn switch(assistant: &Assistant, on: bool) {
-    let off = "version = 1\nname = \"mine\"\n[telemetry]\nmetrics = false\ntraces = false\n";
+    let off = "version = 1\nname = \"mine\"\nrole = \"user\"\n[telemetry]\nmetrics = false\ntraces = false\n";
     let off = Policy::parse(off, whimbrel_client::policy::Format::Toml).unwrap();
     assistant.set_user_policy((!on).then_some(off)).unwrap();
 }
 
 /// Whether a message has a histogram with so many values (field 4 of its data point, eight bytes).
 fn counts(message: &[u8], values: u8) -> bool {
-    message.windows(9).any(|window| window == [0x21, values, 0, 0, 0, 0, 0, 0, 0])
+    message
+        .windows(9)
+        .any(|window| window == [0x21, values, 0, 0, 0, 0, 0, 0, 0])
 }
 
 #[test]

@@ -6,7 +6,8 @@ import Whimbrel
         try await withAssistant { assistant, conversation in
             let device = DeviceUpdate(batteryMilliwatts: 2_000, thermal: .fair, memoryTotalBytes: 6_000_000_000)
             try assistant.updateDevice(device)
-            let report = try #require(try await conversation.ask("A secret question?", options: shortAnswer).all().report)
+            let heard = try await conversation.ask("A secret question?", options: shortAnswer).all()
+            let report = try #require(heard.report)
             let performance = try await assistant.performance()
             #expect(performance.outcomes.answered == 1)
             let series = try #require(performance.series.first)

@@ -302,9 +302,9 @@ impl Sent {
         self.bytes_out += bytes_out;
         self.bytes_in += bytes_in;
         let rejected = match reply {
-            Ok(sent) => Ok(sent.rejected.min(body.items())),
+            Ok(sent) => Ok(sent.rejected.min(body.items().into())),
             // It was taken, with a reply that nobody reads.
-            Err(error) if error.failure == whimbrel_network::Failure::ResponseTooLarge => Ok(0),
+            Err(error) if matches!(error.failure, whimbrel_network::Failure::ResponseTooLarge { .. }) => Ok(0),
             Err(error) => Err(error),
         };
         let is_last = rejected.is_err_and(|error| error.is_retryable);

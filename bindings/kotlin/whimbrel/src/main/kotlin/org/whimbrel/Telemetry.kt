@@ -1,7 +1,7 @@
 package org.whimbrel
 
-import org.whimbrel.ffi.Telemetry as CoreTelemetry
 import kotlin.time.Duration
+import org.whimbrel.ffi.Telemetry as CoreTelemetry
 
 /**
  * The telemetry of an [Assistant]: tells the app's developer what requests took, never what they said. Nothing is sent before
