@@ -588,7 +588,7 @@ const RECORD: &str = r#"{
       "to": "https://a.example", "service": "my-app", "metrics": true, "traces": true, "given_ms": 1728021600000
     },
     "covered": { "metrics": true, "traces": true },
-    "spans_after": 100, "spans_max": 200, "dropped": 0, "rejected": 0,
+    "spans_begin": 100, "spans_after": 100, "spans_max": 200, "dropped": 0, "rejected": 0,
     "sums_after": 100, "sums_since_ms": 1728021600000, "sums_through": 100,
     "failures": 1, "backoff": { "left_ms": 72000000, "seen_ms": 1728021600000 },
     "metrics_refused": { "code": 403, "wait": { "left_ms": 86400000, "seen_ms": 1728021600000 } },
