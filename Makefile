@@ -1,7 +1,7 @@
 # The targets that people use. Each is one line that calls the real tool.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench bench-peers bench-bindings bindings packages reference gemma-test fuzz miri avx512-test cloud-check forms-check test-data android-test android-apk android-screens arm-estimate arm-counts
+.PHONY: help demo test lint bench bench-peers bench-bindings bindings packages reference gemma-test fuzz miri avx512-test cloud-check forms-check telemetry-check test-data android-test android-apk android-screens arm-estimate arm-counts
 
 help: ## print the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -56,6 +56,9 @@ cloud-check: ## test the network crate against llama.cpp's server
 
 forms-check: ## check 2,000 answers under random forms with another validator
 	@scripts/forms-check.sh
+
+telemetry-check: ## check what collectors make of the telemetry of 10,000 requests
+	@scripts/telemetry-check.sh
 
 test-data: ## prepare the models and vectors for tests
 	@scripts/test-data.sh

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use flate2::read::GzDecoder;
 use support::{Server, ask, open_tiny, options, policies};
@@ -151,7 +152,7 @@ fn a_collector_has_exactly_what_was_counted() {
         let mut child = start(folder.path(), &server);
         while received(&server).spans.len() < wanted * part / 3 {
             assert!(child.try_wait().unwrap().is_none(), "the child ended by itself");
-            std::thread::sleep(std::time::Duration::from_millis(20));
+            std::thread::sleep(Duration::from_millis(20));
         }
         child.kill().unwrap();
         child.wait().unwrap();
@@ -171,8 +172,13 @@ fn a_collector_has_exactly_what_was_counted() {
         assistant = open(folder.path(), &server.address.to_string(), &clock);
         assistant.set_model(Some(model.clone()));
     }
-    let mut rounds = 0;
-    while send(&assistant, &clock) != Some(Why::NothingNew) {
+    let (mut rounds, mut longest) = (0, Duration::ZERO);
+    loop {
+        let began = Instant::now();
+        if send(&assistant, &clock) == Some(Why::NothingNew) {
+            break;
+        }
+        longest = longest.max(began.elapsed());
         rounds += 1;
         assert!(rounds < 1_000);
     }
@@ -197,7 +203,7 @@ fn a_collector_has_exactly_what_was_counted() {
     assert!(block_on(assistant.verify_ledger()).unwrap().is_intact());
     assert!(!block_on(assistant.receipts(Filter::default(), 1)).unwrap().is_empty());
     println!(
-        "{requests} requests, {} messages, {} of them taken: {} traces, {tokens} tokens",
+        "{requests} requests, {} messages, {} of them taken: {} traces, {tokens} tokens; the longest of {rounds} attempts took {longest:?}",
         server.received().len(),
         found.taken,
         found.spans.len()

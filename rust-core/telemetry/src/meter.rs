@@ -176,7 +176,7 @@ impl Meter {
         self.feedback_through = number;
     }
 
-    /// What the ledger has up to this entry is counted, or is no request.
+    /// Passes over what the ledger has up to this entry: it is counted, or has nothing to count.
     pub fn pass(&mut self, sequence: u64) {
         self.through = self.through.max(sequence);
     }

@@ -37,7 +37,8 @@ public final class Telemetry: Sendable {
         try await translated { try await core.setKey(key: key) }
     }
 
-    /// Names of models and tasks that may be sent as they are. All others are sent as `other`.
+    /// Names of models and tasks that may be sent as they are. All others are sent as `other`. They are not kept: an app gives them when
+    /// it has opened its assistant, before anything runs.
     public func setNames(models: Set<String> = [], tasks: Set<String> = []) {
         core.setNames(models: Array(models), tasks: Array(tasks))
     }

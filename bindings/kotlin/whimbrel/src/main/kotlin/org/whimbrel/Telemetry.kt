@@ -29,7 +29,10 @@ public class Telemetry internal constructor(
     /** Keeps the collector's key in the vault; `null` forgets it. */
     public suspend fun setKey(key: String?): Unit = awaited { core.setKey(key) }
 
-    /** Names of models and tasks that may be sent as they are. All others are sent as `other`. */
+    /**
+     * Names of models and tasks that may be sent as they are. All others are sent as `other`. They are not kept: an app gives them when
+     * it has opened its assistant, before anything runs.
+     */
     public fun setNames(
         models: Set<String> = emptySet(),
         tasks: Set<String> = emptySet(),

@@ -170,7 +170,7 @@ class ToolTest {
 
             // What is no exception is a mistake of the app, as everywhere.
             assertFailsWith<NotImplementedError> {
-                conversation.ask(QUESTION, mustCall(), Tools(weather { TODO() })).toList()
+                conversation.ask(QUESTION, mustCall(), Tools(weather { throw NotImplementedError() })).toList()
             }
             conversation.settled()
         }
