@@ -7,7 +7,9 @@ source "$(dirname "$0")/common.sh"
 scripts/setup.sh
 python=$(python_with telemetry.txt)
 if ! command -v victoria-metrics >/dev/null; then
-	[ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || fail "victoria-metrics is missing: install the package victoria-metrics"
+	if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+		fail "victoria-metrics is missing: install the package victoria-metrics"
+	fi
 	say "installing victoria-metrics"
 	DEBIAN_FRONTEND=noninteractive apt-get install --yes --quiet --no-install-recommends victoria-metrics >&2
 fi
