@@ -91,7 +91,10 @@ impl Assistant {
         }
         let services = Arc::new(services);
         if let Ok(store) = services.records()?.store() {
-            reporting::recall(&services, store)?;
+            // The assistant works without, and the next look at it reads it again.
+            if let Err(error) = reporting::recall(&services, store) {
+                log::warn!("telemetry cannot be read: {error}");
+            }
         }
         reporting::begin(&services);
         Ok(Assistant {

@@ -111,18 +111,16 @@ impl Performance {
     /// Removes old receipts from the ledger. What they say is counted before, for the sums that are sent with the user's consent, too.
     ///
     /// # Errors
-    /// [`ClientError::Store`], as [`Ledger::prune`](whimbrel_store::Ledger::prune). Nothing is then removed.
+    /// [`ClientError::Store`], as [`Ledger::prune`](whimbrel_store::Ledger::prune).
     pub fn prune(&self, prune: &Prune, store: &Store, clock: &dyn Clock) -> Result<Option<Checkpoint>, ClientError> {
         crate::reporting::keep_sums(store, clock)?;
         self.look(store, clock, |meter| {
             keep(meter, store)?;
             let ledger = store.ledger();
-            let checkpoint = ledger.prune(prune, clock.now_ms())?;
-            if checkpoint.is_some() {
-                meter.set_feedback_through(ledger.last_feedback()?);
-                keep(meter, store)?;
-            }
-            Ok(checkpoint)
+            let pruned = ledger.prune(prune, clock.now_ms());
+            forget_numbers(meter, store)?;
+            keep(meter, store)?;
+            Ok(pruned?)
         })?
     }
 
@@ -195,7 +193,10 @@ fn load(store: &Store, clock: &dyn Clock) -> Result<Meter, ClientError> {
         stored => stored?,
     };
     match stored.map(|bytes| Meter::from_bytes(&bytes)) {
-        Some(Ok(meter)) if meter.through() <= store.ledger().last_sequence()? => return Ok(meter),
+        Some(Ok(mut meter)) if meter.through() <= store.ledger().last_sequence()? => {
+            forget_numbers(&mut meter, store)?;
+            return Ok(meter);
+        }
         Some(Ok(_)) => log::warn!("the figures of requests are of another ledger; they are counted again"),
         Some(Err(error)) => log::warn!("the figures of requests are counted again: {error}"),
         None => {}
@@ -234,13 +235,18 @@ pub(crate) fn count(meter: &mut Meter, store: &Store, clock: &dyn Clock, opened_
     }
 }
 
+/// Numbers of feedback are given again when the last signals were removed.
+fn forget_numbers(meter: &mut Meter, store: &Store) -> Result<(), ClientError> {
+    let last = store.ledger().last_feedback()?;
+    meter.set_feedback_through(meter.feedback_through().min(last));
+    Ok(())
+}
+
 /// Counts the feedback that is not counted yet.
 fn count_feedback(meter: &mut Meter, store: &Store) -> Result<(), ClientError> {
     let ledger = store.ledger();
     loop {
-        let page = ledger.feedback_after(meter.feedback_through(), PAGE)?;
-        let Some(last) = page.last() else { return Ok(()) };
-        let last = last.number;
+        let (page, through) = ledger.feedback_after(meter.feedback_through(), PAGE)?;
         for given in page {
             // A receipt that is gone, or cannot be read, says nothing about a model.
             let receipt = ledger.show(given.receipt).ok();
@@ -250,7 +256,10 @@ fn count_feedback(meter: &mut Meter, store: &Store) -> Result<(), ClientError> {
                 .and_then(|closing| Some(&closing.attempts.last()?.place));
             meter.count_feedback(given.number, place, given.feedback);
         }
-        meter.set_feedback_through(last);
+        if through == meter.feedback_through() {
+            return Ok(());
+        }
+        meter.set_feedback_through(through);
     }
 }
 

@@ -4,7 +4,7 @@
 
 mod batch;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
@@ -16,7 +16,7 @@ use whimbrel_policy::telemetry::{
     BACKOFF_MS_BASE, ClosedReceipt, Command, Consent, Event, RefusedSignals, Sender, SenderRecord, SentToday, Signals,
     TelemetryRules, Why,
 };
-use whimbrel_store::Store;
+use whimbrel_store::{Store, StoreError};
 
 use self::batch::{Batch, Reported};
 use crate::error::lock;
@@ -57,7 +57,7 @@ pub(crate) struct TelemetryDesk {
 struct Changes {
     /// The rules of the policies in force.
     rules: Option<TelemetryRules>,
-    events: Vec<Change>,
+    events: VecDeque<Change>,
 }
 
 #[derive(Clone)]
@@ -93,7 +93,7 @@ impl TelemetryDesk {
     }
 
     fn note(&self, change: Change) {
-        lock(&self.changes).events.push(change);
+        lock(&self.changes).events.push_back(change);
     }
 }
 
@@ -245,7 +245,7 @@ impl Telemetry {
             batch::collector(&rules.url, &extras)?;
         }
         *lock(&self.services.telemetry.extras) = extras;
-        self.services.telemetry.note(Change::Collector);
+        self.collector_changed();
         Ok(())
     }
 
@@ -259,8 +259,13 @@ impl Telemetry {
             keys::write_at(&*vault, KEY, key)
         });
         written.await??;
-        self.services.telemetry.note(Change::Collector);
+        self.collector_changed();
         Ok(())
+    }
+
+    fn collector_changed(&self) {
+        self.services.telemetry.note(Change::Collector);
+        begin(&self.services);
     }
 
     /// Names that may be sent as they are, from the next run on. They are not kept: an app gives them when it has opened its assistant, before it runs
@@ -415,19 +420,19 @@ impl Telemetry {
             let opened = self.services.blocking(move |services| open(services, records.store()?));
             *guard = Some(opened.await??);
         }
-        let changes = lock(&self.services.telemetry.changes).events.clone();
-        for change in &changes {
+        let changes = &self.services.telemetry.changes;
+        // What cannot be written is not told, and stays here.
+        while let Some(change) = first(changes) {
             let event = match change {
                 Change::Collector => Event::CollectorChanged,
                 Change::Rules(rules) => Event::RulesChanged {
-                    rules: rules.clone(),
+                    rules,
                     newest: self.last_entry().await?,
                 },
             };
             self.tell(guard, event).await?;
+            lock(changes).events.pop_front();
         }
-        // What was not told, because it could not be written, is told again.
-        lock(&self.services.telemetry.changes).events.drain(..changes.len());
         guard.as_mut().ok_or(ClientError::Closed { what: "telemetry" })
     }
 
@@ -523,6 +528,11 @@ impl Drop for Withdrawing<'_> {
     }
 }
 
+/// The first change that the machine has not heard of.
+fn first(changes: &Mutex<Changes>) -> Option<Change> {
+    lock(changes).events.front().cloned()
+}
+
 fn rules_in_force(services: &Services) -> Result<Option<TelemetryRules>, ClientError> {
     let snapshot = services.rules()?.snapshot(services.clock.now_ms());
     Ok(snapshot.policies.telemetry())
@@ -530,9 +540,7 @@ fn rules_in_force(services: &Services) -> Result<Option<TelemetryRules>, ClientE
 
 /// Reads the machine from the store, and tells it the policies in force. What it then knows is on the disk. Blocks.
 fn open(services: &Services, store: &Store) -> Result<Sender, ClientError> {
-    let stored = store
-        .state_get(SENDER)?
-        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    let stored = stored_text(store)?;
     let record = stored
         .as_deref()
         .map_or(Ok(SenderRecord::default()), SenderRecord::decode);
@@ -552,11 +560,19 @@ fn open(services: &Services, store: &Store) -> Result<Sender, ClientError> {
     Ok(sender)
 }
 
+/// The stored record of the machine. One that cannot be opened is empty, and no record.
+fn stored_text(store: &Store) -> Result<Option<String>, ClientError> {
+    match store.state_get(SENDER) {
+        Err(StoreError::Unreadable { .. }) => Ok(Some(String::new())),
+        stored => Ok(stored?.map(|bytes| String::from_utf8_lossy(&bytes).into_owned())),
+    }
+}
+
 /// When an assistant is opened: requests that are made while the policies do not allow telemetry must be known as such, also if nothing else is asked
 /// of it. Blocks.
 pub(crate) fn recall(services: &Services, store: &Store) -> Result<(), ClientError> {
     lock(&services.telemetry.changes).rules = rules_in_force(services)?;
-    if store.state_get(SENDER)?.is_some()
+    if stored_text(store)?.is_some()
         && let Ok(mut guard) = services.telemetry.sender.try_lock()
     {
         *guard = Some(open(services, store)?);
@@ -566,16 +582,17 @@ pub(crate) fn recall(services: &Services, store: &Store) -> Result<(), ClientErr
 
 /// The policies were replaced. A message under way stops if they now say something else about telemetry.
 pub(crate) fn policies_replaced(services: &Arc<Services>) {
-    let Ok(rules) = rules_in_force(services) else { return };
     {
+        // Under the lock, so that the last word is what is in force, and a run hears of it either here or by being stopped.
         let mut changes = lock(&services.telemetry.changes);
+        let Ok(rules) = rules_in_force(services) else { return };
         if changes.rules == rules {
             return;
         }
         changes.rules.clone_from(&rules);
-        changes.events.push(Change::Rules(rules));
+        changes.events.push_back(Change::Rules(rules));
+        services.telemetry.stop();
     }
-    services.telemetry.stop();
     let telemetry = Telemetry {
         services: services.clone(),
     };
@@ -591,8 +608,7 @@ pub(crate) fn policies_replaced(services: &Arc<Services>) {
 
 /// Counts what the sums that are sent do not have yet, because receipts are about to be removed. Blocks.
 pub(crate) fn keep_sums(store: &Store, clock: &dyn Clock) -> Result<(), ClientError> {
-    let stored = store.state_get(SENDER)?;
-    let record = stored.and_then(|bytes| SenderRecord::decode(&String::from_utf8_lossy(&bytes)).ok());
+    let record = stored_text(store)?.and_then(|text| SenderRecord::decode(&text).ok());
     match record.and_then(|record| record.sums()) {
         Some((after, since_ms)) => batch::Sums::counted(store, clock, after, since_ms)?.keep(store),
         None => Ok(()),

@@ -269,6 +269,8 @@ fn switch(assistant: &Assistant, on: bool) {
     let off = "version = 1\nname = \"mine\"\nrole = \"user\"\n[telemetry]\nmetrics = false\ntraces = false\n";
     let off = Policy::parse(off, whimbrel_client::policy::Format::Toml).unwrap();
     assistant.set_user_policy((!on).then_some(off)).unwrap();
+    // It hears of it aside, and then knows which requests began before.
+    assert_eq!(block_on(assistant.telemetry().status()).unwrap().signals.traces, on);
 }
 
 /// Whether a message has a histogram with so many values (field 4 of its data point, eight bytes).

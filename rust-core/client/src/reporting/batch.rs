@@ -14,7 +14,7 @@ use whimbrel_record::{
     Attempt, AttemptEnd, Closing, DeviceClass, Intent, Label, Latency, Outcome, Place, Planned, ReceiptId,
     TELEMETRY_TASK,
 };
-use whimbrel_store::{ClosedReceipt, Store};
+use whimbrel_store::{ClosedReceipt, Store, StoreError};
 use whimbrel_telemetry::export::{Body, InstallId, Os, Resource, Signal, SpanSource, Vocabulary, metrics, spans};
 use whimbrel_telemetry::{ENERGY_METHODS, Meter};
 
@@ -82,7 +82,10 @@ impl Sums {
     }
 
     fn stored(store: &Store) -> Result<Option<Sums>, ClientError> {
-        let stored = store.state_get(SUMS)?;
+        let stored = match store.state_get(SUMS) {
+            Err(StoreError::Unreadable { .. }) => None,
+            stored => stored?,
+        };
         let stored = stored.and_then(|bytes| serde_json::from_slice::<StoredSums>(&bytes).ok());
         Ok(stored.and_then(|stored| {
             let meter = Meter::from_bytes(stored.meter.as_bytes()).ok()?;

@@ -49,18 +49,20 @@ pub struct GivenFeedback {
 }
 
 impl Ledger {
-    /// The signals behind the one with this number, oldest first, at most `count_max` of them. Those that this program does not know are left out.
+    /// The signals behind the one with this number, oldest first, at most `count_max` of them, and the number of the last one that was looked at.
+    /// Signals that this program does not know are left out.
     ///
     /// # Errors
     /// Those of the database.
-    pub fn feedback_after(&self, number: u64, count_max: u32) -> Result<Vec<GivenFeedback>, StoreError> {
-        let read = |connection: &Connection| -> rusqlite::Result<Vec<GivenFeedback>> {
+    pub fn feedback_after(&self, number: u64, count_max: u32) -> Result<(Vec<GivenFeedback>, u64), StoreError> {
+        let read = |connection: &Connection| -> rusqlite::Result<(Vec<GivenFeedback>, u64)> {
             let query = "SELECT id, receipt, time_ms, signal FROM feedback WHERE id > ?1 ORDER BY id LIMIT ?2";
             let mut statement = connection.prepare(query)?;
             let mut rows = statement.query((number.min(i64::MAX.cast_unsigned()).cast_signed(), count_max))?;
-            let mut found = Vec::new();
+            let (mut found, mut through) = (Vec::new(), number);
             while let Some(row) = rows.next()? {
                 let [number, receipt, time_ms] = [row.get(0)?, row.get(1)?, row.get(2)?].map(i64::cast_unsigned);
+                through = number;
                 if let Ok(signal) = serde_json::from_str(&row.get::<_, String>(3)?) {
                     found.push(GivenFeedback {
                         number,
@@ -69,7 +71,7 @@ impl Ledger {
                     });
                 }
             }
-            Ok(found)
+            Ok((found, through))
         };
         read(&self.shared().reader()).map_err(|error| self.shared().failed(error))
     }
