@@ -460,13 +460,14 @@ fn the_ledger_is_shown_verified_exported_and_pruned() {
     scene.run(&[]).succeeded();
     scene.run(&[]).succeeded();
 
-    let mut list = scene.ledger(&["list", "--json"]).succeeded().json();
+    let list = scene.ledger(&["list", "--json"]).succeeded().json();
     // What was measured depends on the machine; what is 0 or not known is left out.
-    for receipt in list["receipts"].as_array_mut().unwrap() {
+    let mut without = list.clone();
+    for receipt in without["receipts"].as_array_mut().unwrap() {
         let measured = receipt["closing"].as_object_mut().unwrap().remove("measured");
         assert!(measured.is_some_and(|measured| measured["memory_bytes"].as_u64() > Some(0)));
     }
-    check_shape("ledger-list", &list);
+    check_shape("ledger-list", &without);
     let numbers = |arguments: &[&str]| -> Vec<u64> {
         let listed = scene
             .ledger(&[&["list", "--json"], arguments].concat())
