@@ -174,6 +174,7 @@ class RealCoreTest {
         withStandIn { phone, standIn ->
             phone.ask("Where do whimbrels winter?")
             phone.waitFor("Waiting for a network")
+            phone.waitUntil("work to be planned") { phone.plans.isNotEmpty() }
             assertEquals(listOf(true), phone.plans.map { it.needs.network })
             phone.killAndRelaunch()
             phone.waitFor("Waiting for a network")
