@@ -230,7 +230,7 @@ pub struct RequestEnding {
     pub progress_ms: u64,
     /// When the app was known to run last.
     pub alive_ms: u64,
-    /// Whether it had made no progress for ten seconds: the app was probably ended because of that.
+    /// Whether it had made no progress for ten seconds while it computed: the app was probably ended because of that.
     pub stuck: bool,
 }
 
@@ -241,7 +241,7 @@ pub struct EndingCount {
     pub stage: RequestStage,
     /// How often.
     pub times: u64,
-    /// How often the request had made no progress for ten seconds before.
+    /// How often the request had made no progress for ten seconds before, while it computed.
     pub stuck: u64,
 }
 

@@ -3,16 +3,12 @@
 //! the moment at which the context is empty. Run with `cargo bench -p whimbrel-client --bench contexts -- BUNDLE`; the folder for the files is the system's temporary one.
 #![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 
-use std::path::PathBuf;
-use std::sync::Arc;
+mod support;
+
 use std::time::{Duration, Instant};
 
-use whimbrel_client::policy::{Format, Policy, PolicySet};
-use whimbrel_client::store::MemoryVault;
-use whimbrel_client::{
-    AskOptions, Assistant, AssistantOptions, Client, Conversation, ConversationOptions, Event, GenerationOptions,
-    OpenOptions, Report, block_on,
-};
+use support::Desk;
+use whimbrel_client::{AskOptions, Conversation, ConversationOptions, Event, GenerationOptions, Report, block_on};
 
 const ROUNDS: usize = 15;
 const QUESTION: &str = "Which bird is this?";
@@ -62,23 +58,8 @@ fn median(mut times: Vec<f64>) -> f64 {
 }
 
 fn main() {
-    let bundle = std::env::args().skip(1).find(|argument| !argument.starts_with("--"));
-    let Some(bundle) = bundle.map(PathBuf::from) else {
-        println!("no bundle is named: nothing was measured");
-        return;
-    };
-    let folder = tempfile::tempdir().expect("a folder");
-    let client = Client::new().expect("a client");
-    let model = block_on(client.open_model(bundle, OpenOptions::default())).expect("a model");
-    let policy = Policy::parse("version = 1\nname = \"bench\"\n", Format::Toml).expect("a policy");
-    let assistant = Assistant::open(AssistantOptions {
-        store: folder.path().join("ledger.sqlite"),
-        vault: Arc::new(MemoryVault::default()),
-        policies: PolicySet::new(policy, None).expect("policies"),
-        user_words: Vec::new(),
-    })
-    .expect("an assistant");
-    assistant.set_model(Some(model.clone()));
+    let Some(desk) = Desk::open() else { return };
+    let (assistant, model) = (&desk.assistant, &desk.model);
     let caches = assistant.caches();
     let begin = || {
         assistant.conversation(ConversationOptions {

@@ -2,18 +2,15 @@
 //! `cargo bench -p whimbrel-client --bench metering -- BUNDLE`.
 #![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 
-use std::path::PathBuf;
-use std::sync::Arc;
+mod support;
+
 use std::time::{Duration, Instant};
 
-use whimbrel_client::policy::{Format, Policy, PolicySet};
+use support::Desk;
 use whimbrel_client::ports::{Gauges, SystemGauges};
-use whimbrel_client::store::{Filter, MemoryVault, Store};
+use whimbrel_client::store::{Filter, Store};
 use whimbrel_client::telemetry::{Mark, Meter, Stage};
-use whimbrel_client::{
-    AskOptions, Assistant, AssistantOptions, Client, ConversationOptions, Event, GenerationOptions, OpenOptions,
-    block_on,
-};
+use whimbrel_client::{AskOptions, ConversationOptions, Event, GenerationOptions, block_on};
 
 const QUESTIONS: u32 = 40;
 const TOKENS: u32 = 32;
@@ -28,24 +25,8 @@ fn each(times: u32, mut work: impl FnMut()) -> Duration {
 }
 
 fn main() {
-    let bundle = std::env::args().skip(1).find(|argument| !argument.starts_with("--"));
-    let Some(bundle) = bundle.map(PathBuf::from) else {
-        println!("no bundle is named: nothing was measured");
-        return;
-    };
-    let folder = tempfile::tempdir().expect("a folder");
-    let (path, vault) = (folder.path().join("ledger.sqlite"), Arc::new(MemoryVault::default()));
-    let client = Client::new().expect("a client");
-    let model = block_on(client.open_model(bundle, OpenOptions::default())).expect("a model");
-    let policy = Policy::parse("version = 1\nname = \"bench\"\n", Format::Toml).expect("a policy");
-    let assistant = Assistant::open(AssistantOptions {
-        store: path.clone(),
-        vault: vault.clone(),
-        policies: PolicySet::new(policy, None).expect("policies"),
-        user_words: Vec::new(),
-    })
-    .expect("an assistant");
-    assistant.set_model(Some(model));
+    let Some(desk) = Desk::open() else { return };
+    let assistant = &desk.assistant;
     for number in 0..QUESTIONS {
         let options = AskOptions {
             generation: GenerationOptions {
@@ -71,7 +52,7 @@ fn main() {
     let decode = Duration::from_micros(decode_us) / QUESTIONS;
     block_on(assistant.shutdown());
 
-    let store = Store::open(&path, vault, 0).expect("the store");
+    let store = Store::open(&desk.store, desk.vault.clone(), 0).expect("the store");
     let gauges = SystemGauges::default();
     let reading = each(10_000, || {
         std::hint::black_box(gauges.read());

@@ -23,7 +23,7 @@ const KEPT_ENTRIES: u64 = 128;
 /// Receipts that are read at once.
 const PAGE: u32 = 256;
 
-/// What was read when a request began, and what its stages took so far.
+/// What was read when a request began.
 pub(crate) struct Measuring {
     began: Reading,
 }
@@ -188,10 +188,7 @@ impl From<Meter> for Counted {
 
 /// The sum that the store has, or an empty one. Where it cannot be read, or belongs to another ledger, counting begins with what this one has.
 fn load(store: &Store, clock: &dyn Clock) -> Result<Meter, ClientError> {
-    let stored = match store.state_get(METER) {
-        Err(StoreError::Unreadable { .. }) => None,
-        stored => stored?,
-    };
+    let stored = state_or_empty(store, METER)?;
     match stored.map(|bytes| Meter::from_bytes(&bytes)) {
         Some(Ok(mut meter)) if meter.through() <= store.ledger().last_sequence()? => {
             forget_numbers(&mut meter, store)?;
@@ -204,6 +201,14 @@ fn load(store: &Store, clock: &dyn Clock) -> Result<Meter, ClientError> {
     let first = store.ledger().closed_after(0, 1)?.receipts.pop();
     let first_ms = first.map(|first| first.opened_ms);
     Ok(Meter::new(first_ms.unwrap_or_else(|| clock.now_ms()), 0))
+}
+
+/// A piece of state. One whose seal does not hold is empty, so that it is made again like one that cannot be parsed.
+pub(crate) fn state_or_empty(store: &Store, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+    match store.state_get(name) {
+        Err(StoreError::Unreadable { .. }) => Ok(Some(Vec::new())),
+        stored => stored,
+    }
 }
 
 fn keep(meter: &Meter, store: &Store) -> Result<(), ClientError> {

@@ -16,12 +16,13 @@ use whimbrel_policy::telemetry::{
     BACKOFF_MS_BASE, ClosedReceipt, Command, Consent, Event, RefusedSignals, Sender, SenderRecord, SentToday, Signals,
     TelemetryRules, Why,
 };
-use whimbrel_store::{Store, StoreError};
+use whimbrel_store::Store;
 
 use self::batch::{Batch, Reported};
 use crate::error::lock;
+use crate::performance::state_or_empty;
 use crate::ports::Clock;
-use crate::services::{OpenRecords, Services};
+use crate::services::Services;
 use crate::{Assistant, ClientError, EndpointExtras, keys};
 
 /// Names of pieces of state in the store.
@@ -203,12 +204,11 @@ impl Telemetry {
             return Ok(());
         }
         let install = self.services.idempotency_key()?.0;
-        let records = self.services.records()?;
-        let kept = self.services.blocking(move |_| {
-            records.keep_state(INSTALL, &install)?;
-            Ok::<_, ClientError>(records.store()?.ledger().last_sequence()?)
+        let kept = self.in_store(move |_, store| {
+            store.state_put(INSTALL, &install)?;
+            Ok(store.ledger().last_sequence()?)
         });
-        let begin_after = kept.await??;
+        let begin_after = kept.await?;
         self.tell(&mut guard, Event::Consented { consent, begin_after }).await?;
         drop(guard);
         begin(&self.services);
@@ -227,13 +227,11 @@ impl Telemetry {
         self.opened(&mut guard).await?;
         self.tell(&mut guard, Event::Withdrawn).await?;
         drop(withdrawing);
-        let records = self.services.records()?;
-        let forgotten = self.services.blocking(move |_| {
-            let store = records.store()?;
+        let forgotten = self.in_store(|_, store| {
             store.state_delete(SUMS)?;
-            Ok::<_, ClientError>(store.state_delete(INSTALL)?)
+            Ok(store.state_delete(INSTALL)?)
         });
-        forgotten.await?
+        forgotten.await
     }
 
     /// Connection settings of the collector that are not part of the policy.
@@ -406,19 +404,24 @@ impl Telemetry {
     }
 
     async fn keep(&self, record: String) -> Result<(), ClientError> {
+        let kept = self.in_store(move |_, store| Ok(store.state_put(SENDER, record.as_bytes())?));
+        kept.await
+    }
+
+    /// Does something with the store, aside.
+    async fn in_store<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Services, &Store) -> Result<T, ClientError> + Send + 'static,
+    ) -> Result<T, ClientError> {
         let records = self.services.records()?;
-        let kept = self
-            .services
-            .blocking(move |_| records.keep_state(SENDER, record.as_bytes()));
-        Ok(kept.await??)
+        let done = self.services.blocking(move |services| work(services, records.store()?));
+        done.await?
     }
 
     /// The machine, read from the store if it is not here, and told of everything that has changed.
     async fn opened<'g>(&self, guard: &'g mut Option<Sender>) -> Result<&'g mut Sender, ClientError> {
         if guard.is_none() {
-            let records = self.services.records()?;
-            let opened = self.services.blocking(move |services| open(services, records.store()?));
-            *guard = Some(opened.await??);
+            *guard = Some(self.in_store(open).await?);
         }
         let changes = &self.services.telemetry.changes;
         // What cannot be written is not told, and stays here.
@@ -442,20 +445,14 @@ impl Telemetry {
 
     /// The ledger's last entry that closes a request.
     async fn newest(&self) -> Result<u64, ClientError> {
-        let records = self.services.records()?;
-        let newest = self
-            .services
-            .blocking(move |_| Ok::<_, ClientError>(records.store()?.ledger().newest_request()?));
-        newest.await?
+        let newest = self.in_store(|_, store| Ok(store.ledger().newest_request()?));
+        newest.await
     }
 
     /// The ledger's last entry.
     async fn last_entry(&self) -> Result<u64, ClientError> {
-        let records = self.services.records()?;
-        let last = self
-            .services
-            .blocking(move |_| Ok::<_, ClientError>(records.store()?.ledger().last_sequence()?));
-        last.await?
+        let last = self.in_store(|_, store| Ok(store.ledger().last_sequence()?));
+        last.await
     }
 
     /// Gives up what is too old or too much.
@@ -479,9 +476,8 @@ impl Telemetry {
         else {
             return Ok(Vec::new());
         };
-        let records = self.services.records()?;
-        let waiting = self.services.blocking(move |_| waiting(&records, begin, after));
-        waiting.await?
+        let waiting = self.in_store(move |_, store| waiting(store, begin, after));
+        waiting.await
     }
 
     /// Runs again at a time, if the assistant still lives then.
@@ -560,12 +556,10 @@ fn open(services: &Services, store: &Store) -> Result<Sender, ClientError> {
     Ok(sender)
 }
 
-/// The stored record of the machine. One that cannot be opened is empty, and no record.
+/// The stored record of the machine.
 fn stored_text(store: &Store) -> Result<Option<String>, ClientError> {
-    match store.state_get(SENDER) {
-        Err(StoreError::Unreadable { .. }) => Ok(Some(String::new())),
-        stored => Ok(stored?.map(|bytes| String::from_utf8_lossy(&bytes).into_owned())),
-    }
+    let stored = state_or_empty(store, SENDER)?;
+    Ok(stored.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
 }
 
 /// When an assistant is opened: requests that are made while the policies do not allow telemetry must be known as such, also if nothing else is asked
@@ -631,8 +625,8 @@ pub(crate) fn begin(services: &Arc<Services>) {
 }
 
 /// All receipts that were opened behind the entry `begin` and closed behind `after`, but those of telemetry itself.
-fn waiting(records: &OpenRecords, begin: u64, after: u64) -> Result<Vec<ClosedReceipt>, ClientError> {
-    let ledger = records.store()?.ledger();
+fn waiting(store: &Store, begin: u64, after: u64) -> Result<Vec<ClosedReceipt>, ClientError> {
+    let ledger = store.ledger();
     let (mut waiting, mut after) = (Vec::new(), after);
     loop {
         let page = ledger.closed_after(after, PAGE)?;

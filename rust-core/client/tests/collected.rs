@@ -7,17 +7,18 @@ mod support;
 
 use std::collections::BTreeSet;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use flate2::read::GzDecoder;
+use support::clock::Moved;
 use support::{Server, ask, open_tiny, options, policies};
 use whimbrel_client::policy::Network;
 use whimbrel_client::policy::telemetry::{SPANS_PER_SEND_MAX, Signals, Why};
-use whimbrel_client::ports::{Clock, Ports, SystemClock};
+use whimbrel_client::ports::Ports;
 use whimbrel_client::store::{FileVault, Filter};
 use whimbrel_client::telemetry::Measure;
 use whimbrel_client::{Assistant, AssistantOptions, block_on};
@@ -29,44 +30,20 @@ const CHILD: &str = "WHIMBREL_TEST_COLLECTED_CHILD";
 const BATCH: usize = 60;
 const HOUR_MS: u64 = 3_600_000;
 
-/// The system's clock, put forward. How far is in a file, so that the next process goes on there.
-struct Moved {
-    system: SystemClock,
-    ahead_ms: AtomicU64,
-    file: PathBuf,
+/// The clock of the process before, put forward as far. How far is in a file.
+fn clock_of(folder: &Path) -> Arc<Moved> {
+    let clock = Moved::default();
+    if let Ok(ahead_ms) = std::fs::read_to_string(folder.join("ahead")) {
+        clock.ahead_ms.store(ahead_ms.parse().unwrap(), Ordering::Relaxed);
+    }
+    Arc::new(clock)
 }
 
-impl Moved {
-    fn of(folder: &Path) -> Arc<Moved> {
-        let file = folder.join("ahead");
-        let ahead_ms = std::fs::read_to_string(&file).map_or(0, |text| text.parse().unwrap());
-        Arc::new(Moved {
-            system: SystemClock::default(),
-            ahead_ms: AtomicU64::new(ahead_ms),
-            file,
-        })
-    }
-
-    fn go_on(&self, ms: u64) {
-        let ahead_ms = self.ahead_ms.fetch_add(ms, Ordering::Relaxed) + ms;
-        let next = self.file.with_extension("next");
-        std::fs::write(&next, ahead_ms.to_string()).unwrap();
-        std::fs::rename(next, &self.file).unwrap();
-    }
-}
-
-impl Clock for Moved {
-    fn now_ms(&self) -> u64 {
-        self.system.now_ms() + self.ahead_ms.load(Ordering::Relaxed)
-    }
-
-    fn utc_offset_s(&self, _: u64) -> i32 {
-        0
-    }
-
-    fn elapsed_ms(&self) -> u64 {
-        self.system.elapsed_ms()
-    }
+fn go_on(folder: &Path, clock: &Moved, ms: u64) {
+    let ahead_ms = clock.ahead_ms.fetch_add(ms, Ordering::Relaxed) + ms;
+    let next = folder.join("ahead.next");
+    std::fs::write(&next, ahead_ms.to_string()).unwrap();
+    std::fs::rename(next, folder.join("ahead")).unwrap();
 }
 
 fn open(folder: &Path, address: &str, clock: &Arc<Moved>) -> Assistant {
@@ -88,12 +65,12 @@ fn open(folder: &Path, address: &str, clock: &Arc<Moved>) -> Assistant {
 }
 
 /// Sends what is due an hour later; a day later if the last attempt failed.
-fn send(assistant: &Assistant, clock: &Moved) -> Option<Why> {
-    clock.go_on(HOUR_MS + 1);
+fn send(assistant: &Assistant, folder: &Path, clock: &Moved) -> Option<Why> {
+    go_on(folder, clock, HOUR_MS + 1);
     support::phone::set_network(assistant, Network::Unmetered);
     let because = block_on(assistant.telemetry().run(None)).unwrap().because;
     if because == Some(Why::Backoff) {
-        clock.go_on(24 * HOUR_MS);
+        go_on(folder, clock, 24 * HOUR_MS);
     }
     because
 }
@@ -106,7 +83,7 @@ fn child() {
     };
     let (folder, address) = told.split_once('|').unwrap();
     let folder = Path::new(folder);
-    let clock = Moved::of(folder);
+    let clock = clock_of(folder);
     let assistant = open(folder, address, &clock);
     let (_client, model) = open_tiny();
     assistant.set_model(Some(model));
@@ -119,7 +96,7 @@ fn child() {
         for part in 0..BATCH {
             ask(&assistant.conversation(options()), &format!("{number}, {part}?"));
         }
-        send(&assistant, &clock);
+        send(&assistant, folder, &clock);
     }
 }
 
@@ -157,7 +134,7 @@ fn a_collector_has_exactly_what_was_counted() {
         child.kill().unwrap();
         child.wait().unwrap();
     }
-    let clock = Moved::of(folder.path());
+    let clock = clock_of(folder.path());
     let mut assistant = open(folder.path(), &server.address.to_string(), &clock);
     let (_client, model) = open_tiny();
     assistant.set_model(Some(model.clone()));
@@ -166,14 +143,14 @@ fn a_collector_has_exactly_what_was_counted() {
         for part in 0..BATCH {
             ask(&assistant.conversation(options()), &format!("And {part}?"));
         }
-        send(&assistant, &clock);
+        send(&assistant, folder.path(), &clock);
         // Started again in an orderly way, too.
         block_on(assistant.shutdown());
         assistant = open(folder.path(), &server.address.to_string(), &clock);
         assistant.set_model(Some(model.clone()));
     }
     let mut rounds = 0;
-    while send(&assistant, &clock) != Some(Why::NothingNew) {
+    while send(&assistant, folder.path(), &clock) != Some(Why::NothingNew) {
         rounds += 1;
         assert!(rounds < 1_000);
     }
@@ -182,7 +159,7 @@ fn a_collector_has_exactly_what_was_counted() {
         ask(&assistant.conversation(options()), &format!("At last {part}?"));
     }
     let began = Instant::now();
-    while send(&assistant, &clock) != Some(Why::NothingNew) {}
+    while send(&assistant, folder.path(), &clock) != Some(Why::NothingNew) {}
     let flush = began.elapsed();
     let status = block_on(assistant.telemetry().status()).unwrap();
     assert_eq!((status.waiting, status.dropped, status.rejected), (0, 0, 0));

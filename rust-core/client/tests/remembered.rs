@@ -5,13 +5,14 @@
 mod support;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
+use support::clock::Moved;
 use support::phone::{Phone, begin, policy, run, set_network};
 use support::{Heard, Reply, Server, ask, ask_options, open_tiny, options, read};
 use whimbrel_client::policy::budget::CacheBudget;
 use whimbrel_client::policy::{Format, Network, Policy, Recipients};
-use whimbrel_client::ports::{Clock, Ports, SystemClock};
+use whimbrel_client::ports::Ports;
 use whimbrel_client::privacy::PrivacyClass;
 use whimbrel_client::record::{FinishReason, Outcome, Signal};
 use whimbrel_client::{
@@ -187,35 +188,12 @@ fn what_is_remembered_is_for_the_policies_to_say() {
     check("", Some(&user("remembered_days = 0")), ask_options(), false);
 }
 
-/// A clock that the test moves.
-struct Moved {
-    system: SystemClock,
-    ahead_ms: AtomicU64,
-}
-
-impl Clock for Moved {
-    fn now_ms(&self) -> u64 {
-        self.system.now_ms() + self.ahead_ms.load(Ordering::Relaxed)
-    }
-
-    fn utc_offset_s(&self, _: u64) -> i32 {
-        0
-    }
-
-    fn elapsed_ms(&self) -> u64 {
-        self.system.elapsed_ms()
-    }
-}
-
 #[test]
 fn an_answer_gets_too_old() {
     const DAY_MS: u64 = 24 * 3_600_000;
     let server = Server::start(&[Reply::Echo]);
     let phone = Phone::new(&policy(&server, "[\"remote:house\"]"));
-    let clock = Arc::new(Moved {
-        system: SystemClock::default(),
-        ahead_ms: AtomicU64::new(0),
-    });
+    let clock = Arc::<Moved>::default();
     let ports = Ports {
         clock: clock.clone(),
         ..Ports::default()

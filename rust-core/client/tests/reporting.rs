@@ -6,14 +6,15 @@ mod support;
 
 use std::io::Read;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 use flate2::read::GzDecoder;
+use support::clock::Moved;
 use support::phone::Phone;
 use support::{Reply, Server, ask, open_tiny, options};
 use whimbrel_client::policy::telemetry::{Signals, Why};
 use whimbrel_client::policy::{Network, Policy};
-use whimbrel_client::ports::{Clock, Ports, SystemClock};
+use whimbrel_client::ports::Ports;
 use whimbrel_client::record::{Outcome, TELEMETRY_TASK};
 use whimbrel_client::store::{Filter, Prune};
 use whimbrel_client::{Assistant, ClientError, TelemetryNames, block_on};
@@ -27,26 +28,6 @@ const BOTH: Signals = Signals {
 const SIX_HOURS_MS: u64 = 6 * 3_600_000;
 /// Planted wherever a text or a name can be.
 const PLANTED: &str = "Quetzalcoatl";
-
-/// The system's clock, put forward.
-struct Moved {
-    system: SystemClock,
-    ahead_ms: AtomicU64,
-}
-
-impl Clock for Moved {
-    fn now_ms(&self) -> u64 {
-        self.system.now_ms() + self.ahead_ms.load(Ordering::Relaxed)
-    }
-
-    fn utc_offset_s(&self, _: u64) -> i32 {
-        0
-    }
-
-    fn elapsed_ms(&self) -> u64 {
-        self.system.elapsed_ms()
-    }
-}
 
 /// An app on a phone, and its collector.
 struct World {
@@ -66,10 +47,7 @@ impl World {
         World {
             phone: Phone::new(&policy),
             server,
-            clock: Arc::new(Moved {
-                system: SystemClock::default(),
-                ahead_ms: AtomicU64::new(0),
-            }),
+            clock: Arc::default(),
         }
     }
 

@@ -141,7 +141,8 @@ impl Constraint {
     }
 
     /// Starts over without a look-ahead after a failure, and returns to the same place. Only once, but after any failure: the look-ahead uses some of the
-    /// lexer's limited fuel and states, so a form that fails with it may work without it. Not far into an answer, as nothing can stop it. Masks are computed where the answer computed them, because
+    /// lexer's limited fuel and states, so a form that fails with it may work without it. Not far into an answer, because a cancellation cannot stop
+    /// the masks that are computed again. Masks are computed where the answer computed them, because
     /// each mask renews the fuel.
     fn start_over(&mut self) -> bool {
         if self.taken.len() > START_OVER_TOKENS_MAX {

@@ -363,7 +363,7 @@ public struct RequestEnding: Sendable, Equatable {
     public var progressMs: Int
     /// When the app was known to run last.
     public var aliveMs: Int
-    /// Whether it had made no progress for ten seconds: the app was probably ended because of that.
+    /// Whether it had made no progress for ten seconds while it computed: the app was probably ended because of that.
     public var isStuck: Bool
 
     /// Takes every value; those with a default can be left out.
@@ -386,7 +386,7 @@ public struct EndingCount: Sendable, Equatable {
     public var stage: RequestStage
     /// How often.
     public var times: Int
-    /// How often the request had made no progress for ten seconds before.
+    /// How often the request had made no progress for ten seconds before, while it computed.
     public var stuck: Int
 
     /// Takes every value; those with a default can be left out.

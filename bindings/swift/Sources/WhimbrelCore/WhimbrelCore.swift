@@ -6952,7 +6952,7 @@ public struct EndingCount: Equatable, Hashable {
      */
     public let times: UInt64
     /**
-     * How often the request had made no progress for ten seconds before.
+     * How often the request had made no progress for ten seconds before, while it computed.
      */
     public let stuck: UInt64
 
@@ -6966,7 +6966,7 @@ public struct EndingCount: Equatable, Hashable {
          * How often.
          */times: UInt64,
         /**
-         * How often the request had made no progress for ten seconds before.
+         * How often the request had made no progress for ten seconds before, while it computed.
          */stuck: UInt64) {
         self.stage = stage
         self.times = times
@@ -11346,7 +11346,7 @@ public struct RequestEnding: Equatable, Hashable {
      */
     public let aliveMs: UInt64
     /**
-     * Whether it had made no progress for ten seconds: the app was probably ended because of that.
+     * Whether it had made no progress for ten seconds while it computed: the app was probably ended because of that.
      */
     public let stuck: Bool
 
@@ -11363,7 +11363,7 @@ public struct RequestEnding: Equatable, Hashable {
          * When the app was known to run last.
          */aliveMs: UInt64,
         /**
-         * Whether it had made no progress for ten seconds: the app was probably ended because of that.
+         * Whether it had made no progress for ten seconds while it computed: the app was probably ended because of that.
          */stuck: Bool) {
         self.stage = stage
         self.progressMs = progressMs

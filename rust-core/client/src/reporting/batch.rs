@@ -14,12 +14,13 @@ use whimbrel_record::{
     Attempt, AttemptEnd, Closing, DeviceClass, Intent, Label, Latency, Outcome, Place, Planned, ReceiptId,
     TELEMETRY_TASK,
 };
-use whimbrel_store::{ClosedReceipt, Store, StoreError};
+use whimbrel_store::{ClosedReceipt, Store};
 use whimbrel_telemetry::export::{Body, InstallId, Os, Resource, Signal, SpanSource, Vocabulary, metrics, spans};
 use whimbrel_telemetry::{ENERGY_METHODS, Meter};
 
 use super::{INSTALL, KEY, PAGE, SUMS, TelemetryNames};
 use crate::error::lock;
+use crate::performance::state_or_empty;
 use crate::places::endpoint_code;
 use crate::ports::Clock;
 use crate::services::{OpenRecords, Services};
@@ -82,10 +83,7 @@ impl Sums {
     }
 
     fn stored(store: &Store) -> Result<Option<Sums>, ClientError> {
-        let stored = match store.state_get(SUMS) {
-            Err(StoreError::Unreadable { .. }) => None,
-            stored => stored?,
-        };
+        let stored = state_or_empty(store, SUMS)?;
         let stored = stored.and_then(|bytes| serde_json::from_slice::<StoredSums>(&bytes).ok());
         Ok(stored.and_then(|stored| {
             let meter = Meter::from_bytes(stored.meter.as_bytes()).ok()?;

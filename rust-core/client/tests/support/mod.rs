@@ -7,6 +7,7 @@
     reason = "each test file uses a part of it"
 )]
 
+pub(crate) mod clock;
 pub(crate) mod phone;
 
 use std::path::{Path, PathBuf};

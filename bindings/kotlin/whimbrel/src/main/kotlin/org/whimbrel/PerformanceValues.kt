@@ -259,7 +259,8 @@ public enum class RequestStage {
  * @property stage what it was doing.
  * @property progressMs when it made progress last, in milliseconds since 1970.
  * @property aliveMs when the app was known to run last.
- * @property isStuck whether it had made no progress for ten seconds: the app was probably ended because of that.
+ * @property isStuck whether it had made no progress for ten seconds while it computed: the app was probably ended
+ *   because of that.
  */
 public data class RequestEnding(
     public val stage: RequestStage,
@@ -273,7 +274,7 @@ public data class RequestEnding(
  *
  * @property stage the stage.
  * @property times how often.
- * @property stuck how often the request had made no progress for ten seconds before.
+ * @property stuck how often the request had made no progress for ten seconds before, while it computed.
  */
 public data class EndingCount(
     public val stage: RequestStage,

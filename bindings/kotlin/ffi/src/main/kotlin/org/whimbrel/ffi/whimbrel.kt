@@ -11510,7 +11510,7 @@ data class EndingCount (
     val `times`: kotlin.ULong
     ,
     /**
-     * How often the request had made no progress for ten seconds before.
+     * How often the request had made no progress for ten seconds before, while it computed.
      */
     val `stuck`: kotlin.ULong
 
@@ -14707,7 +14707,7 @@ data class RequestEnding (
     val `aliveMs`: kotlin.ULong
     ,
     /**
-     * Whether it had made no progress for ten seconds: the app was probably ended because of that.
+     * Whether it had made no progress for ten seconds while it computed: the app was probably ended because of that.
      */
     val `stuck`: kotlin.Boolean
 
