@@ -394,18 +394,18 @@ impl Telemetry {
         let before = sender.record().clone();
         let commands = sender.step(self.services.clock.now_ms(), event);
         if *sender.record() != before {
-            let bytes = sender.record().encode();
-            if let Err(error) = self.keep(bytes).await {
-                *guard = None;
-                return Err(error);
-            }
+            self.keep(guard).await?;
         }
         Ok(commands)
     }
 
-    async fn keep(&self, record: String) -> Result<(), ClientError> {
+    /// Writes down what the machine knows.
+    async fn keep(&self, guard: &mut Option<Sender>) -> Result<(), ClientError> {
+        let sender = guard.as_ref().ok_or(ClientError::Closed { what: "telemetry" })?;
+        let record = sender.record().encode();
         let kept = self.in_store(move |_, store| Ok(store.state_put(SENDER, record.as_bytes())?));
-        kept.await
+        // What was not written has not happened.
+        kept.await.inspect_err(|_| *guard = None)
     }
 
     /// Does something with the store, aside.
@@ -461,11 +461,7 @@ impl Telemetry {
         let waiting = self.waiting(sender).await?;
         let dropped = sender.drop_oldest(self.services.clock.now_ms(), waiting.into_iter().rev());
         if dropped > 0 {
-            let bytes = sender.record().encode();
-            if let Err(error) = self.keep(bytes).await {
-                *guard = None;
-                return Err(error);
-            }
+            self.keep(guard).await?;
         }
         Ok(())
     }
@@ -612,11 +608,7 @@ pub(crate) fn keep_sums(store: &Store, clock: &dyn Clock) -> Result<(), ClientEr
 /// Sends by itself a while from now, if the policy says where. An app that has just begun has better things to do, and its user may be about to
 /// withdraw the consent.
 pub(crate) fn begin(services: &Arc<Services>) {
-    let has_rules = services.rules().is_ok_and(|rules| {
-        let snapshot = rules.snapshot(services.clock.now_ms());
-        snapshot.policies.telemetry().is_some()
-    });
-    if has_rules {
+    if rules_in_force(services).is_ok_and(|rules| rules.is_some()) {
         let telemetry = Telemetry {
             services: services.clone(),
         };

@@ -119,7 +119,8 @@ pub struct Sender {
 
 impl Sender {
     /// Resumes from what is stored. An attempt that was in progress then is lost with its process: what was set aside for it is used, and it
-    /// counts as a failure. `rules` is what [`PolicySet::telemetry`](crate::PolicySet::telemetry) gives, `newest` the ledger's last entry. `random` is a random number that is new in each process; it spreads the attempts of several devices.
+    /// counts as a failure. `rules` is what [`PolicySet::telemetry`](crate::PolicySet::telemetry) gives, `newest` the ledger's last entry.
+    /// `random` is a random number that is new in each process; it spreads the attempts of several devices.
     #[must_use]
     pub fn open(
         record: SenderRecord,
